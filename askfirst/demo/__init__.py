@@ -1,0 +1,1 @@
+"""The demonstration that `askfirst demo` runs."""

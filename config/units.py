@@ -1,0 +1,58 @@
+"""Durations and sizes as people write them."""
+
+import math
+import re
+from datetime import timedelta
+
+_SECONDS_PER = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES_PER = {
+    "": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+}  # fmt: skip
+_DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SIZE = re.compile(r"(\d+)\s*([A-Za-z]*)")
+
+
+def seconds(value: float | int | str | timedelta) -> float:
+    """A duration in seconds, from seconds, a timedelta or a text such as "500ms", "30s", "5m", "1h", "2d" or "1.5".
+
+    Zero and negative durations pass: whether they make sense is the caller's to judge.
+
+    Raises ValueError for anything else, also for NaN and infinity.
+    """
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    number = _parsed_duration(value) if isinstance(value, str) else value
+    # bool is an int to Python, but True is no duration to anybody.
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise ValueError(f"expected a duration in seconds or such as '500ms', '30s', '5m', '1h', '2d', got {value!r}")
+    return float(number)
+
+
+def size_in_bytes(value: int | str) -> int:
+    """A size in bytes, from a whole number or a text such as "256KiB", "1MiB", "10MB" or "4096".
+
+    KiB, MiB, GiB are powers of 1024; kB (KB), MB, GB are powers of 1000.
+
+    Raises ValueError for anything else, also for negative sizes.
+    """
+    size = _parsed_size(value) if isinstance(value, str) else value
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ValueError(f"expected a size in bytes or such as '256KiB', '1MiB', '10MB', got {value!r}")
+    return size
+
+
+def _parsed_duration(text: str) -> float | None:
+    match = _DURATION.fullmatch(text.strip())
+    if match:
+        return float(match[1]) * _SECONDS_PER[match[2]]
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _parsed_size(text: str) -> int | None:
+    match = _SIZE.fullmatch(text.strip())
+    if not match or match[2] not in _BYTES_PER:
+        return None
+    return int(match[1]) * _BYTES_PER[match[2]]

@@ -1,0 +1,81 @@
+"""Every key in Redis, by name: nothing else spells one. `scripts/includes/keys.lua` mirrors it, and a test holds it to that.
+
+The keys of one lane share a hash tag equal to the name of its Celery queue, so a script touches one slot of a Redis
+Cluster, the queue's own list included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def types(namespace: str) -> str:
+    """Hash: work type name → its published description (JSON). Written by workers when they start; no TTL."""
+    return f"askfirst:{namespace}:types"
+
+
+def lanes(namespace: str) -> str:
+    """Set of the lanes that were ever used in this namespace; no TTL."""
+    return f"askfirst:{namespace}:lanes"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKeys:
+    """The keys of one lane."""
+
+    namespace: str
+    lane: str
+
+    @property
+    def queue(self) -> str:
+        """List: the Celery queue of the lane; kombu's own key."""
+        return f"{self.namespace}.{self.lane}"
+
+    @property
+    def base(self) -> str:
+        """The prefix that all keys of the lane share; handed to every script as KEYS[1]."""
+        return f"askfirst:{{{self.queue}}}"
+
+    def work(self, id: str) -> str:
+        """Hash: the record of a work. TTL: until its deadline plus retention, then retention from its end."""
+        return f"{self.base}:work:{id}"
+
+    def interests(self, id: str) -> str:
+        """Sorted set: interest → deadline (ms). Goes with the end of the work; TTL as the record."""
+        return f"{self.base}:interests:{id}"
+
+    def tombstone(self, id: str) -> str:
+        """String: a work that ended and was forgotten before its deadline. TTL: until that deadline."""
+        return f"{self.base}:tombstone:{id}"
+
+    def key(self, key: str) -> str:
+        """Hash: work type name → id of its newest work under this key. TTL: as the newest record."""
+        return f"{self.base}:key:{key}"
+
+    def mail(self, party: str) -> str:
+        """List: what a caller or a worker is to be told. TTL: a minute from the last letter."""
+        return f"{self.base}:mail:{party}"
+
+    def index(self, state: str) -> str:
+        """Sorted set: id → when (ms) the ledger looks at it next: due, lease end or, once ended, oblivion. No TTL."""
+        return f"{self.base}:index:{state}"
+
+    @property
+    def pulse(self) -> str:
+        """Sorted set: caller → last sign of life (ms). Trimmed by the caretaker; no TTL."""
+        return f"{self.base}:pulse"
+
+    @property
+    def evidence(self) -> str:
+        """Hash: `last` beat of anybody, `since` when the beats have no gap, `heard` newest ring asked about. No TTL."""
+        return f"{self.base}:evidence"
+
+    @property
+    def workers(self) -> str:
+        """Sorted set: worker → last beat (ms). Trimmed by the caretaker; no TTL."""
+        return f"{self.base}:workers"
+
+    @property
+    def totals(self) -> str:
+        """Hash: how many works ever ended, by state and reason. No TTL."""
+        return f"{self.base}:totals"

@@ -1,0 +1,355 @@
+"""The ledger: the only place where a work changes state. One method per script; times in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import keys
+from .keys import LaneKeys
+from .line import Command, Line
+from .records import (
+    OUTCOME_FIELDS,
+    STATUS_FIELDS,
+    Answer,
+    Outcome,
+    Renewal,
+    Submission,
+    Submitted,
+    WorkStatus,
+    lane_of,
+    read_looked_up,
+    read_status,
+)
+from .script import Argument, Call, script
+from .states import State, Verdict
+
+#: Publishes Celery messages (JSON texts of kombu's virtual transports) to a queue.
+Doorbell = Callable[[str, Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that scripts need, in seconds. All processes of a namespace should have the same."""
+
+    lease: float = 10.0
+    pulse_timeout: float = 6.0
+    max_deliveries: int = 3
+
+
+class Ledger:
+    """Works and interests in Redis.
+
+    `doorbell` publishes the messages where the broker is another server than the ledger; None where it is the same one:
+    there the scripts ring by themselves, in the same step as the change of state.
+    """
+
+    def __init__(self, line: Line, namespace: str, policy: Policy, doorbell: Doorbell | None = None) -> None:
+        self.line = line
+        self.namespace = namespace
+        self._policy = policy
+        self._doorbell = doorbell
+
+    def keys(self, lane: str) -> LaneKeys:
+        """The keys of a lane."""
+        return LaneKeys(self.namespace, lane)
+
+    # Callers
+
+    def submit(self, submission: Submission, timeout: float | None = None) -> Submitted:
+        """Takes a work in, or finds the one that holds its key. `timeout` bounds the call itself."""
+        return self.submit_many([submission], timeout)[0]
+
+    def submit_many(self, submissions: Sequence[Submission], timeout: float | None = None) -> list[Submitted]:
+        """The same for many, in one round trip."""
+        replies = self.line.batch([self._submit_call(submission) for submission in submissions], timeout)
+        for submission, reply in zip(submissions, replies, strict=True):
+            self._ring(submission.lane, reply[3])
+        return [Submitted(status, id, int(left) / 1000) for status, id, left, _ in replies]
+
+    def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
+        """Registers one more interest: seconds left, or the outcome if the work has ended, or None if it is unknown."""
+        wish: Argument = "" if timeout is None else milliseconds(timeout)
+        reply = self._call("attach", id, id=id, interest=interest, timeout=wish)
+        if reply[0] == "unknown":
+            return None
+        if reply[0] == "live":
+            return int(reply[1]) / 1000
+        return read_looked_up(id, reply[1:])
+
+    def withdraw(self, id: str, interest: str) -> None:
+        """Takes one interest back; with the last one the work ends or is told to stop."""
+        self.withdraw_many([(id, interest)])
+
+    def withdraw_many(self, interests: Sequence[tuple[str, str]]) -> None:
+        """The same for many pairs of work id and interest, in one round trip."""
+        calls = [self.withdraw_call(id, interest) for id, interest in interests]
+        for (id, _), (_, letters) in zip(interests, self.line.batch(calls) if calls else [], strict=True):
+            self._ring(lane_of(id) or "", letters)
+
+    def withdraw_call(self, id: str, interest: str) -> Call:
+        """The same for one, as a call for the mailbox's own connection."""
+        timeout = milliseconds(self._policy.pulse_timeout)
+        return self._bind("withdraw", id, id=id, interest=interest, pulse_timeout=timeout)
+
+    def outcome(self, id: str) -> Outcome | None:
+        """How a work ended, or None while it has not, or if it is unknown."""
+        return read_looked_up(id, self.line.batch([self.outcome_command(id)])[0])
+
+    def outcome_command(self, id: str) -> Command:
+        """Looks up an outcome that may have been lost on its way; see `read_looked_up`."""
+        return ("HMGET", self._keys_of(id).work(id), *OUTCOME_FIELDS)
+
+    def pulse_call(self, lane: str, caller: str) -> Call:
+        """The caller's sign of life, for the mailbox's own connection."""
+        return script("pulse").bind((self.keys(lane).base,), caller=caller)
+
+    # Workers
+
+    def ask(self, id: str, *, worker: str, nonce: str, message_deadline: int) -> Answer | None:
+        """May this work start now? None if the ledger has no record of it, but time is left by its message.
+
+        `nonce` names this question, `message_deadline` is in ms of the Redis clock.
+        """
+        reply = self._call(
+            "ask",
+            id,
+            id=id,
+            worker=worker,
+            nonce=nonce,
+            lease=milliseconds(self._policy.lease),
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
+            max_deliveries=self._policy.max_deliveries,
+            message_deadline=message_deadline,
+        )
+        if reply[0] == "UNKNOWN":
+            return None
+        if reply[0] == Verdict.RUN:
+            return Answer(Verdict.RUN, "", int(reply[1]), int(reply[2]) / 1000, int(reply[3]))
+        return Answer(Verdict(reply[0]), reply[1])
+
+    def adopt(self, submission: Submission, message_deadline: int) -> None:
+        """Writes the record of a work that the ledger lost, from what its message says."""
+        self._call(
+            "adopt",
+            submission.id,
+            id=submission.id,
+            name=submission.name,
+            key=submission.key,
+            interest=submission.interest,
+            deadline=message_deadline,
+            retention=milliseconds(submission.retention),
+            letter=submission.letter,
+        )
+
+    def finish(self, ending: Ending, timeout: float | None = None) -> Outcome | None:
+        """Ends a run. The outcome that stands in the ledger now, or None if another attempt owns the work."""
+        reply = self._call(
+            "finish",
+            ending.id,
+            timeout,
+            id=ending.id,
+            attempt=ending.attempt,
+            state=ending.state,
+            reason=ending.reason,
+            result=ending.result,
+            failure=ending.failure,
+            name=ending.name,
+            interest=ending.interest,
+            retention=milliseconds(ending.retention),
+        )
+        if reply[0] == "stale":
+            return None
+        state, reason, letters = reply
+        self._ring(lane_of(ending.id) or "", letters)
+        return Outcome(ending.id, State(state), reason)
+
+    def retry(self, id: str, attempt: int, delay: float, failure: str) -> str:
+        """Puts a failed run back for another try: retrying, late, stopping or stale."""
+        reply = self._call("retry", id, id=id, attempt=attempt, delay=milliseconds(delay), failure=failure)
+        return str(reply[0])
+
+    def release(self, id: str, attempt: int, *, lost: bool) -> None:
+        """Gives a claim back before the run has ended; `lost` if its process died with it."""
+        _, *letters = self._call(
+            "release",
+            id,
+            id=id,
+            attempt=attempt,
+            loss=int(lost),
+            max_deliveries=self._policy.max_deliveries,
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
+        )
+        for batch in letters:
+            self._ring(lane_of(id) or "", batch)
+
+    def progress(self, id: str, attempt: int, progress: str) -> bool:
+        """Notes how far a run is (JSON); False if the attempt is stale."""
+        return bool(self._call("progress", id, id=id, attempt=attempt, progress=progress))
+
+    def beat(self, lane: str, worker: str, runs: Iterable[tuple[str, int]]) -> list[Renewal]:
+        """Renews the leases of a worker's runs and tells which must stop."""
+        pairs: list[Argument] = [part for run in runs for part in run]
+        call = script("beat").bind(
+            (self.keys(lane).base,),
+            tuple(pairs),
+            worker=worker,
+            lease=milliseconds(self._policy.lease),
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
+        )
+        reply = self.line.call(call)
+        triples = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
+        return [Renewal(id, int(left) / 1000, stop) for id, left, stop in triples]
+
+    def tend(self, lane: str, *, idle: bool, limit: int = 100) -> float:
+        """The caretaker's round through what is due; seconds until the next. `idle` if the worker has a free slot."""
+        call = script("tend").bind(
+            self._slots(lane),
+            limit=limit,
+            lease=milliseconds(self._policy.lease),
+            max_deliveries=self._policy.max_deliveries,
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
+            idle=int(idle),
+        )
+        next_due, letters = self.line.call(call)
+        self._ring(lane, letters)
+        return int(next_due) / 1000
+
+    # Operators
+
+    def cancel(self, id: str, reason: str, *, state: State = State.CANCELLED, failure: str = "") -> State | None:
+        """Ends a work for all its callers: the state it was in, or None if it is unknown."""
+        was, letters = self._call("cancel", id, id=id, state=state, reason=reason, failure=failure)
+        self._ring(lane_of(id) or "", letters)
+        return State(was) if was else None
+
+    def statuses(self, ids: Sequence[str]) -> list[WorkStatus | None]:
+        """What the ledger knows about each, in one round trip."""
+        commands: list[Call | Command] = []
+        for id in ids:
+            names = self._keys_of(id)
+            commands += [("HMGET", names.work(id), *STATUS_FIELDS), ("ZCARD", names.interests(id))]
+        replies = self.line.batch(commands) if commands else []
+        return [
+            read_status(id, record, interests)
+            for id, record, interests in zip(ids, replies[::2], replies[1::2], strict=True)
+        ]
+
+    def ids_of_key(self, key: str) -> dict[str, str]:
+        """The newest work of each type under this key: name → id."""
+        lanes = self.lanes()
+        found = self.line.batch([("HGETALL", self.keys(lane).key(key)) for lane in lanes]) if lanes else []
+        return {name: id for flat in found for name, id in zip(flat[::2], flat[1::2], strict=True)}
+
+    def ids(self, lane: str, state: State, start: int, count: int) -> list[str]:
+        """A page of the works in one state, those looked at last first."""
+        names = self.keys(lane)
+        return list(self.line.command("ZREVRANGE", names.index(state), start, start + count - 1))
+
+    def counts(self, lane: str) -> dict[State, int]:
+        """How many works of the lane are in each state now."""
+        names = self.keys(lane)
+        replies = self.line.batch([("ZCARD", names.index(state)) for state in State])
+        return dict(zip(State, replies, strict=True))
+
+    def totals(self, lane: str) -> dict[str, int]:
+        """How many works of the lane ever ended, by `STATE` or `STATE: reason`."""
+        flat = self.line.command("HGETALL", self.keys(lane).totals)
+        return {name: int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
+
+    def workers(self, lane: str) -> dict[str, float]:
+        """The lane's workers and how long ago each was heard (seconds)."""
+        seconds, micros = self.line.command("TIME")
+        now = int(seconds) * 1000 + int(micros) // 1000
+        flat = self.line.command("ZRANGE", self.keys(lane).workers, 0, -1, "WITHSCORES")
+        return {worker: (now - float(at)) / 1000 for worker, at in zip(flat[::2], flat[1::2], strict=True)}
+
+    def forget(self, lane: str, ids: Sequence[str], older_than: float) -> int:
+        """Removes the records of those that ended at least `older_than` seconds ago; how many."""
+        call = script("forget").bind((self.keys(lane).base,), tuple(ids), older_than=milliseconds(older_than))
+        return int(self.line.call(call))
+
+    def lanes(self) -> list[str]:
+        """All lanes ever used in this namespace."""
+        return sorted(self.line.command("SMEMBERS", keys.lanes(self.namespace)))
+
+    def know_lanes(self, lanes: Iterable[str]) -> None:
+        """Notes that these lanes are in use."""
+        self.line.command("SADD", keys.lanes(self.namespace), *lanes)
+
+    # Work types
+
+    def publish_types(self, types: dict[str, str]) -> None:
+        """Makes descriptions of work types (JSON by name) known to callers that don't import them."""
+        if types:
+            flat = [part for pair in types.items() for part in pair]
+            self.line.command("HSET", keys.types(self.namespace), *flat)
+
+    def published_type(self, name: str) -> str | None:
+        """The description of one work type, or None."""
+        found: str | None = self.line.command("HGET", keys.types(self.namespace), name)
+        return found
+
+    def published_names(self) -> list[str]:
+        """The names of all published work types."""
+        return sorted(self.line.command("HKEYS", keys.types(self.namespace)))
+
+    # How scripts are called
+
+    def _submit_call(self, submission: Submission) -> Call:
+        return script("submit").bind(
+            self._slots(submission.lane),
+            id=submission.id,
+            name=submission.name,
+            key=submission.key,
+            on_duplicate=submission.on_duplicate,
+            interest=submission.interest,
+            timeout=milliseconds(submission.timeout),
+            delay=milliseconds(submission.delay),
+            retention=milliseconds(submission.retention),
+            letter=submission.letter,
+        )
+
+    def _keys_of(self, id: str) -> LaneKeys:
+        lane = lane_of(id)
+        if lane is None:
+            raise ValueError(f"expected a work id (LANE.32 hex digits), got {id[:200]!r}")
+        return self.keys(lane)
+
+    def _slots(self, lane: str) -> tuple[str, ...]:
+        names = self.keys(lane)
+        return (names.base, names.queue) if self._doorbell is None else (names.base,)
+
+    def _bind(self, name: str, work_id: str, /, **arguments: Argument) -> Call:
+        return script(name).bind(self._slots(self._keys_of(work_id).lane), **arguments)
+
+    def _call(self, name: str, work_id: str, timeout: float | None = None, /, **arguments: Argument) -> Any:
+        return self.line.call(self._bind(name, work_id, **arguments), timeout)
+
+    def _ring(self, lane: str, letters: Sequence[str]) -> None:
+        if letters and self._doorbell is not None:
+            self._doorbell(self.keys(lane).queue, letters)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: `result` and `failure` are JSON texts or empty.
+
+    `name`, `interest` and `retention` stand in for the record, should the ledger have lost it meanwhile.
+    """
+
+    id: str
+    attempt: int
+    state: State
+    name: str
+    interest: str
+    retention: float
+    reason: str = ""
+    result: str = ""
+    failure: str = ""
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as the scripts want them, never rounded down to nothing."""
+    return max(round(seconds * 1000), 1) if seconds > 0 else 0

@@ -1,0 +1,156 @@
+"""One connection to Redis, shared by the threads of a process and never by two processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry
+
+from .errors import LedgerUnavailable
+from .safety import check_server, explain
+from .script import Argument, Call
+
+Command = tuple[Argument, ...]
+
+
+def open_connection(url: str, connect_timeout: float) -> redis.connection.AbstractConnection:
+    """A connection that is not connected yet: no hidden retries, RESP2, text replies."""
+    pool = redis.ConnectionPool.from_url(
+        url,
+        protocol=2,
+        decode_responses=True,
+        socket_timeout=connect_timeout,
+        socket_connect_timeout=connect_timeout,
+        retry=Retry(NoBackoff(), 0),
+        driver_info=None,
+        client_name="askfirst",
+    )
+    connection: redis.connection.AbstractConnection = pool.make_connection()
+    return connection
+
+
+class Line:
+    """Sends commands and scripts, one batch at a time, and gives up in time.
+
+    Every script may be sent twice without harm, so a batch whose connection broke is sent once more: a lost reply and
+    a lost command look the same from here.
+    """
+
+    def __init__(self, url: str, connect_timeout: float) -> None:
+        self.url = url
+        self._connect_timeout = connect_timeout
+        self._lock = threading.Lock()
+        self._connection: redis.connection.AbstractConnection | None = None
+        _lines.add(self)
+
+    def call(self, call: Call, timeout: float | None = None) -> Any:
+        """One script, its reply. `timeout` in seconds. Raises `LedgerUnavailable`."""
+        return self.batch([call], timeout)[0]
+
+    def command(self, *command: Argument, timeout: float | None = None) -> Any:
+        """One plain command, its reply. Raises `LedgerUnavailable`."""
+        return self.batch([command], timeout)[0]
+
+    def batch(self, items: Sequence[Call | Command], timeout: float | None = None) -> list[Any]:
+        """All of them in one round trip, their replies in order. Raises `LedgerUnavailable`, also if one was refused."""
+        give_up_at = time.monotonic() + (self._connect_timeout if timeout is None else timeout)
+        if not self._lock.acquire(timeout=max(give_up_at - time.monotonic(), 0)):
+            raise LedgerUnavailable(explain(self.url, TimeoutError("it does not answer")))
+        try:
+            replies = self._exchange_twice([_command(item) for item in items], give_up_at)
+            self._teach(items, replies, give_up_at)
+        except (RedisError, OSError) as error:
+            self._drop()
+            raise LedgerUnavailable(explain(self.url, error)) from error
+        except BaseException:
+            # Interrupted between a command and its reply: the next caller must not read this reply as its own.
+            self._drop()
+            raise
+        finally:
+            self._lock.release()
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise LedgerUnavailable(explain(self.url, reply)) from reply
+        return replies
+
+    def close(self) -> None:
+        """Ends the connection; the next call opens another."""
+        with self._lock:
+            self._drop()
+
+    def _exchange_twice(self, commands: list[Command], give_up_at: float) -> list[Any]:
+        fresh = self._connection is None
+        try:
+            return self._exchange(commands, give_up_at)
+        except redis.AuthenticationError:
+            raise
+        except (redis.ConnectionError, OSError):
+            self._drop()
+            if fresh or time.monotonic() >= give_up_at:
+                raise
+            return self._exchange(commands, give_up_at)
+
+    def _exchange(self, commands: list[Command], give_up_at: float) -> list[Any]:
+        connection = self._connect(give_up_at)
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        return [read_reply(connection, give_up_at) for _ in commands]
+
+    def _teach(self, items: Sequence[Call | Command], replies: list[Any], give_up_at: float) -> None:
+        """Sends the scripts that the server did not know, with their text."""
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        commands = [item.command_with_text for n in unknown if isinstance(item := items[n], Call)]
+        for n, reply in zip(unknown, self._exchange(commands, give_up_at) if commands else (), strict=True):
+            replies[n] = reply
+
+    def _connect(self, give_up_at: float) -> redis.connection.AbstractConnection:
+        if self._connection is None:
+            connection = open_connection(self.url, min(self._connect_timeout, max(give_up_at - time.monotonic(), 0.01)))
+            connection.connect()
+            try:
+                check_server(connection, self.url)
+            except BaseException:
+                connection.disconnect()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+
+    def _forget(self) -> None:
+        """In a forked child: the connection is the parent's, and the lock may be held by a thread that isn't here."""
+        self._lock = threading.Lock()
+        self._drop()
+
+
+def read_reply(connection: redis.connection.AbstractConnection, give_up_at: float) -> Any:
+    """The next reply; one that refuses the command is returned, not raised."""
+    try:
+        return connection.read_response(timeout=max(give_up_at - time.monotonic(), 0.001))
+    except ResponseError as refusal:
+        return refusal
+
+
+def _command(item: Call | Command) -> Command:
+    return item.command if isinstance(item, Call) else item
+
+
+_lines: weakref.WeakSet[Line] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for line in list(_lines):
+        line._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,182 @@
+"""What goes into the ledger and what comes out of it. All durations in seconds, all times in UTC."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from .states import Reason, State, Verdict
+
+_ID = re.compile(r"([A-Za-z0-9_-]{1,64})\.[0-9a-f]{32}")
+
+
+def new_id(lane: str) -> str:
+    """A fresh work id. It starts with the lane, so that whoever has the id knows where its record is."""
+    return f"{lane}.{uuid.uuid4().hex}"
+
+
+def lane_of(id: str) -> str | None:
+    """The lane of a work id, or None if this is no work id."""
+    match = _ID.fullmatch(id)
+    return match[1] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One work as its caller hands it over."""
+
+    id: str
+    lane: str
+    name: str
+    interest: str
+    timeout: float
+    letter: str
+    retention: float
+    key: str = ""
+    on_duplicate: str = "join"
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submission: `status` is accepted, joined or duplicate."""
+
+    status: str
+    id: str
+    remaining: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the ledger says to a worker that asks. The last three are set where the verdict is RUN."""
+
+    verdict: Verdict
+    reason: str = ""
+    attempt: int = 0
+    remaining: float = 0.0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a work ended. `result` is JSON; `error` has type, message and traceback."""
+
+    id: str
+    state: State
+    reason: str = ""
+    result: str | None = None
+    error: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a heartbeat for one run: time left, or why it must stop."""
+
+    id: str
+    remaining: float
+    stop: str
+
+
+class Progress(BaseModel):
+    """How far a run is: `done` of `total` (unknown if None), in the work's own unit."""
+
+    model_config = ConfigDict(frozen=True)
+    done: float
+    total: float | None = None
+    note: str | None = None
+
+
+class ErrorInfo(BaseModel):
+    """An error as it travels: type, message and traceback as text."""
+
+    model_config = ConfigDict(frozen=True)
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class WorkStatus(BaseModel):
+    """What the ledger knows about one work."""
+
+    model_config = ConfigDict(frozen=True)
+    id: str
+    key: str | None
+    name: str
+    lane: str
+    state: State
+    reason: str | None
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline: datetime
+    attempt: int
+    worker: str | None
+    callers: int
+    progress: Progress | None
+    error: ErrorInfo | None
+
+
+#: The fields of a record that a status is made of, in the order in which they are read.
+STATUS_FIELDS = (
+    "name", "key", "state", "reason", "submitted_at", "started_at", "finished_at", "deadline", "attempt", "worker",
+    "callers", "progress", "error", "stopping",
+)  # fmt: skip
+
+
+def read_status(id: str, values: list[str | None], interests: int) -> WorkStatus | None:
+    """The status from the record's `STATUS_FIELDS`; None if there is no record."""
+    record = dict(zip(STATUS_FIELDS, values, strict=True))
+    if record["state"] is None:
+        return None
+    return WorkStatus(
+        id=id,
+        key=record["key"],
+        name=record["name"] or "",
+        lane=lane_of(id) or "",
+        state=State(record["state"]),
+        reason=record["reason"] or record["stopping"] or None,
+        submitted_at=_time(record["submitted_at"]) or datetime.fromtimestamp(0, UTC),
+        started_at=_time(record["started_at"]),
+        finished_at=_time(record["finished_at"]),
+        deadline=_time(record["deadline"]) or datetime.fromtimestamp(0, UTC),
+        attempt=int(record["attempt"] or 0),
+        worker=record["worker"],
+        callers=int(record["callers"]) if record["callers"] else interests,
+        progress=Progress.model_validate_json(record["progress"]) if record["progress"] else None,
+        error=ErrorInfo.model_validate_json(record["error"]) if record["error"] else None,
+    )
+
+
+#: The fields that an outcome is looked up by, in the order in which they are read.
+OUTCOME_FIELDS = ("state", "stopping", "reason", "result", "error")
+
+
+def read_letter(text: str) -> Outcome:
+    """An outcome as it lies in a caller's mailbox."""
+    letter = json.loads(text)
+    return _outcome(letter["id"], letter["state"], letter["reason"], letter.get("result"), letter.get("error"))
+
+
+def read_looked_up(id: str, values: Sequence[str | None]) -> Outcome | None:
+    """The outcome from the record's `OUTCOME_FIELDS`; None while there is none, or no record."""
+    state, stopping, reason, result, error = values
+    if state is not None and stopping:
+        return _outcome(id, State.EXPIRED if stopping == Reason.DEADLINE_PASSED else State.CANCELLED, stopping)
+    if state is None or not State(state).ended:
+        return None
+    return _outcome(id, state, reason, result, error)
+
+
+def _outcome(id: str, state: str, reason: str | None, result: str | None = None, error: str | None = None) -> Outcome:
+    failure = ErrorInfo.model_validate_json(error).model_dump() if error and state == State.FAILED else None
+    return Outcome(id, State(state), reason or "", result or None, failure)
+
+
+def _time(milliseconds: str | None) -> datetime | None:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None

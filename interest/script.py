@@ -1,0 +1,76 @@
+"""Loads the Lua scripts and binds their arguments by the names that each script gives them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from hashlib import sha1
+from importlib.resources import files
+from typing import Final, TypeAlias
+
+_INCLUDE: Final = re.compile(r"^-- @include (\w+)$", re.MULTILINE)
+_ARGUMENTS: Final = re.compile(r"^local ([\w, ]+) = unpack\(ARGV\)$", re.MULTILINE)
+
+Argument: TypeAlias = str | int | float
+
+
+class Script:
+    """One transition: the text of its file with its includes, and the order of its arguments."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = _assemble(name)
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        found = _ARGUMENTS.findall(self.text)
+        self.arguments: tuple[str, ...] = tuple(found[0].split(", ")) if found else ()
+
+    def bind(self, keys: tuple[str, ...], rest: tuple[Argument, ...] = (), /, **arguments: Argument) -> Call:
+        """The script with everything it needs; `rest` follows the named arguments. TypeError if a name doesn't match."""
+        try:
+            values = [arguments.pop(name) for name in self.arguments]
+        except KeyError as missing:
+            raise TypeError(f"{self.name}.lua expects {missing}") from None
+        if arguments:
+            raise TypeError(f"{self.name}.lua has no argument {', '.join(arguments)}")
+        return Call(self, (len(keys), *keys, *values, *rest))
+
+
+class Call:
+    """A script with its arguments, ready to be sent."""
+
+    __slots__ = ("parameters", "script")
+
+    def __init__(self, script: Script, parameters: tuple[Argument, ...]) -> None:
+        self.script = script
+        self.parameters = parameters
+
+    @property
+    def command(self) -> tuple[Argument, ...]:
+        """As sent while the server knows the script."""
+        return ("EVALSHA", self.script.sha, *self.parameters)
+
+    @property
+    def command_with_text(self) -> tuple[Argument, ...]:
+        """As sent to a server that doesn't know it (yet, or after a restart)."""
+        return ("EVAL", self.script.text, *self.parameters)
+
+
+@cache
+def script(name: str) -> Script:
+    """The script in `scripts/<name>.lua`."""
+    return Script(name)
+
+
+def _assemble(name: str) -> str:
+    """The script's text behind its includes, each once and before whoever needs it."""
+    parts: dict[str, str] = {}
+
+    def take(path: str) -> None:
+        text = files(__package__).joinpath("scripts", f"{path}.lua").read_text(encoding="utf-8")
+        for include in _INCLUDE.findall(text):
+            if f"includes/{include}" not in parts:
+                take(f"includes/{include}")
+        parts[path] = text
+
+    take(name)
+    return "\n".join(parts.values())

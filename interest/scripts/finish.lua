@@ -1,0 +1,30 @@
+-- Ends a run: with a result, or with an error.
+--
+-- KEYS   lane, and the queue's list where the broker is this Redis
+-- ARGV   `attempt` is the fencing token of the claim; `result` and `failure` are JSON texts or empty; `name`, `interest`
+--        and `retention` (ms) stand in for the record where the ledger lost it while the work ran
+-- Reply  { state it ended in, reason, letters } | { stale }: another attempt owns the work now, nothing was changed
+-- Mail   the callers get the outcome
+--
+-- A work that was told to stop ends as that, whatever the run made of it: its callers have been told already.
+--
+-- @include keys
+-- @include ending
+-- @include record
+local id, attempt, state, reason, result, failure, name, interest, retention = unpack(ARGV)
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason')
+
+if not record[1] then
+  if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'stale' } end
+  redis.call('HSET', work_key(id), 'name', name, 'state', 'RUNNING', 'submitted_at', now, 'attempt', attempt,
+    'retention', retention)
+  add_interest(id, interest, now, tonumber(retention))
+elseif record[2] ~= attempt or record[1] == 'PENDING' then
+  return { 'stale' }
+elseif record[1] ~= 'RUNNING' then
+  -- Said before, and the reply was lost on the way.
+  return { record[1], record[4] or '', letters }
+end
+if record[3] then state, reason, result, failure = state_for(record[3]), record[3], '', '' end
+end_work(id, state, reason, result ~= '' and result or nil, failure ~= '' and failure or nil)
+return { state, reason, letters }

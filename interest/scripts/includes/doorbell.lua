@@ -1,0 +1,23 @@
+-- @include clock
+-- Ringing: publishing the work's Celery message. Where the broker is this Redis it is pushed here and now, in the same
+-- step as the change of state; else the text goes into `letters`, which the script returns for its caller to publish.
+local letters = {}
+local FIRST_LOOK = 10000    -- ms until the ledger looks after a rung work that nobody asked about
+
+local function ring(id)
+  local rings = redis.call('HINCRBY', work_key(id), 'rings', 1)
+  local record = redis.call('HMGET', work_key(id), 'deadline', 'letter')
+  local text = '{"properties":{"correlation_id":"' .. id .. '","delivery_mode":2,"priority":0,'
+    .. '"delivery_info":{"exchange":"","routing_key":"' .. queue .. '"},'
+    .. '"delivery_tag":"' .. id .. '/' .. rings .. '"},'
+    .. '"headers":{"askfirst_deadline":' .. record[1] .. ',' .. record[2]
+  if queue_list then
+    redis.call('LPUSH', queue_list, text)
+  else
+    letters[#letters + 1] = text
+  end
+  redis.call('HSET', work_key(id), 'rung_at', now)
+  -- Looked after again and again, ever more rarely: a long queue must not be walked every few seconds.
+  local patience = FIRST_LOOK * math.min(2 ^ (rings - 1), 32)
+  redis.call('ZADD', index_key('PENDING'), math.min(now + patience, math.max(now, tonumber(record[1]) + 1)), id)
+end

@@ -1,0 +1,75 @@
+-- @include doorbell
+-- @include interest
+-- The only way out of PENDING and RUNNING.
+
+-- Puts one letter into the mailbox of each caller that holds an interest.
+local function tell_callers(id, state, reason, result, failure)
+  local told = {}
+  local text = cjson.encode({ id = id, state = state, reason = reason, result = result, error = failure })
+  for _, interest in ipairs(redis.call('ZRANGE', interests_key(id), 0, -1)) do
+    local caller = caller_of(interest)
+    if caller and not told[caller] then
+      told[caller] = true
+      redis.call('RPUSH', mail_key(caller), text)
+      redis.call('PEXPIRE', mail_key(caller), MAIL_TTL)
+    end
+  end
+end
+
+-- `result` and `failure` are JSON texts or nil.
+local function end_work(id, state, reason, result, failure)
+  local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'key', 'successor')
+  local retention = tonumber(record[2])
+  tell_callers(id, state, reason, result, failure)
+  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now,
+    'callers', redis.call('ZCARD', interests_key(id)))
+  if result then redis.call('HSET', work_key(id), 'result', result) end
+  if failure then redis.call('HSET', work_key(id), 'error', failure) end
+  redis.call('HDEL', work_key(id), 'letter', 'stopping')
+  redis.call('DEL', interests_key(id))
+  redis.call('PEXPIRE', work_key(id), math.max(retention, 1))
+  redis.call('ZREM', index_key(record[1]), id)
+  redis.call('ZADD', index_key(state), now + retention, id)
+  redis.call('HINCRBY', totals_key, state .. (reason ~= '' and ': ' .. reason or ''), 1)
+  -- A late message of a forgotten work must not pass for one that the ledger lost.
+  local left = tonumber(record[3]) - now
+  if left > retention then redis.call('SET', tombstone_key(id), '', 'PX', left) end
+  if record[5] and redis.call('HGET', work_key(record[5]), 'state') == 'PENDING' then ring(record[5]) end
+end
+
+-- Asks the run of a RUNNING work to stop: its worker trips the token, and the state changes when the run has ended.
+local function stop_run(id, reason)
+  local record = redis.call('HMGET', work_key(id), 'worker', 'attempt', 'stopping')
+  if record[3] then return end
+  redis.call('HSET', work_key(id), 'stopping', reason)
+  redis.call('RPUSH', mail_key(record[1]), cjson.encode({ id = id, attempt = tonumber(record[2]), reason = reason }))
+  redis.call('PEXPIRE', mail_key(record[1]), MAIL_TTL)
+end
+
+-- Ends a work against its callers' will; a running one is told to stop, and its callers need not wait for that.
+local function dismiss(id, state, reason, failure)
+  if redis.call('HGET', work_key(id), 'state') == 'PENDING' then
+    end_work(id, state, reason, nil, failure)
+  else
+    tell_callers(id, state, reason, nil, failure)
+    redis.call('DEL', interests_key(id))
+    stop_run(id, reason)
+  end
+end
+
+-- Back from RUNNING to PENDING, to be run again if anybody wants it. `loss` is 1 where a worker was lost with it.
+local function put_back(id, loss, max_deliveries, pulse_timeout)
+  local stopping = redis.call('HGET', work_key(id), 'stopping')
+  if stopping then return end_work(id, state_for(stopping), stopping) end
+  local losses = redis.call('HINCRBY', work_key(id), 'losses', loss)
+  if loss > 0 and losses >= max_deliveries then
+    return end_work(id, 'FAILED', 'worker lost', nil, cjson.encode({
+      type = 'WorkLost', message = 'lost with its worker ' .. losses .. ' times', traceback = '' }))
+  end
+  local verdict = weigh(id, pulse_timeout)
+  if UNWANTED[verdict] then return end_work(id, state_for(UNWANTED[verdict]), UNWANTED[verdict]) end
+  redis.call('HSET', work_key(id), 'state', 'PENDING')
+  redis.call('HDEL', work_key(id), 'worker')
+  redis.call('ZREM', index_key('RUNNING'), id)
+  ring(id)
+end

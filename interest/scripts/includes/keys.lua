@@ -1,0 +1,16 @@
+-- The names of keys, as in keys.py. KEYS[1] is what all keys of the lane start with; KEYS[2] is the Celery queue's list,
+-- given only where the broker is this very Redis, so that a script can ring by itself.
+local lane, queue_list = KEYS[1], KEYS[2]
+local queue = string.match(lane, '{(.*)}')
+local function work_key(id) return lane .. ':work:' .. id end
+local function interests_key(id) return lane .. ':interests:' .. id end
+local function tombstone_key(id) return lane .. ':tombstone:' .. id end
+local function key_key(key) return lane .. ':key:' .. key end
+local function mail_key(party) return lane .. ':mail:' .. party end
+local function index_key(state) return lane .. ':index:' .. state end
+local pulse_key = lane .. ':pulse'
+local evidence_key = lane .. ':evidence'
+local workers_key = lane .. ':workers'
+local totals_key = lane .. ':totals'
+
+local MAIL_TTL = 60000      -- ms; a party silent for longer asks for what it missed when it is back

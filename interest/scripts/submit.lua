@@ -1,0 +1,51 @@
+-- Takes a work in, or finds the one that holds its key, and rings.
+--
+-- KEYS   lane, and the queue's list where the broker is this Redis
+-- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `interest` as in includes/interest.lua; `key` may be
+--        empty; `on_duplicate` is join, reject or replace; `letter` is the end of the Celery message
+-- Reply  { accepted | joined | duplicate, id of the work, ms left, letters to publish }
+-- Mail   replaced callers get their outcome, a replaced run is told to stop
+--
+-- Sending it twice for the same id does no harm: the second finds the first.
+--
+-- @include keys
+-- @include ending
+-- @include record
+local id, name, key, on_duplicate, interest, timeout, delay, retention, letter = unpack(ARGV)
+local deadline = now + timeout
+
+if redis.call('EXISTS', work_key(id)) == 1 then
+  return { 'accepted', id, redis.call('HGET', work_key(id), 'deadline') - now, letters }
+end
+
+local predecessor
+if key ~= '' then
+  local other = redis.call('HGET', key_key(key), name)
+  local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'retention', 'predecessor') or {}
+  if found[1] == 'PENDING' or found[1] == 'RUNNING' then
+    if on_duplicate == 'reject' then return { 'duplicate', other, 0, letters } end
+    if on_duplicate == 'join' and not found[2] then
+      add_interest(other, interest, deadline, tonumber(found[3]))
+      return { 'joined', other, timeout, letters }
+    end
+    -- Replaced, or being stopped already: the new one starts when the old run is over.
+    predecessor = found[1] == 'RUNNING' and other or found[4]
+    if not found[2] then dismiss(other, 'CANCELLED', 'replaced by newer work of the same key') end
+  end
+  redis.call('HSET', key_key(key), name, id)
+end
+
+redis.call('HSET', work_key(id), 'name', name, 'state', 'PENDING', 'submitted_at', now, 'attempt', 0, 'failures', 0,
+  'losses', 0, 'rings', 0, 'retention', retention, 'letter', letter)
+if key ~= '' then redis.call('HSET', work_key(id), 'key', key) end
+if predecessor then
+  redis.call('HSET', work_key(id), 'predecessor', predecessor)
+  redis.call('HSET', work_key(predecessor), 'successor', id)
+end
+add_interest(id, interest, deadline, tonumber(retention))
+if tonumber(delay) > 0 then
+  redis.call('ZADD', index_key('PENDING'), now + delay, id)
+else
+  ring(id)
+end
+return { 'accepted', id, timeout, letters }

@@ -1,0 +1,68 @@
+-- The caretaker's round: takes the works that are due to be looked at, at most `limit` of each kind.
+--
+-- KEYS   lane, and the queue's list where the broker is this Redis
+-- ARGV   `lease`, `pulse_timeout` in ms; `idle` is 1 if the asking worker has a free slot
+-- Reply  { ms until the next work is due, letters }
+-- Mail   the callers of works that end
+--
+-- @include keys
+-- @include ending
+local limit, lease, max_deliveries, pulse_timeout, idle = unpack(ARGV)
+pulse_timeout = tonumber(pulse_timeout)
+local heard = tonumber(redis.call('HGET', evidence_key, 'heard')) or 0
+
+local function due(state)
+  return redis.call('ZRANGEBYSCORE', index_key(state), '-inf', now, 'LIMIT', 0, limit)
+end
+
+-- Rung, and works rung two seconds later have been asked about, or a worker stands idle: the message is lost.
+local function unheard(rung_at)
+  return heard - rung_at > 2000 or idle == '1'
+end
+
+local function look_after_pending(id, record)
+  local reason = UNWANTED[weigh(id, pulse_timeout)]
+  if reason then
+    end_work(id, state_for(reason), reason)
+  elseif not record[2] or unheard(tonumber(record[2])) then
+    ring(id)
+  else
+    local patience = math.min(now - record[2] + 10000, 300000)
+    redis.call('ZADD', index_key('PENDING'), math.min(now + patience, math.max(now + 1000, tonumber(record[3]))), id)
+  end
+end
+
+-- After an outage of the ledger every run gets a lease's time to renew before it counts as lost.
+local lapse = up_since() + lease
+local function look_after_running(id)
+  if redis.call('HGET', work_key(id), 'state') ~= 'RUNNING' then
+    redis.call('ZREM', index_key('RUNNING'), id)
+  elseif lapse > now then
+    redis.call('ZADD', index_key('RUNNING'), lapse, id)
+  else
+    put_back(id, 1, tonumber(max_deliveries), pulse_timeout)
+  end
+end
+
+for _, id in ipairs(due('RUNNING')) do look_after_running(id) end
+for _, id in ipairs(due('PENDING')) do
+  local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline')
+  if record[1] == 'PENDING' then
+    look_after_pending(id, record)
+  else
+    redis.call('ZREM', index_key('PENDING'), id)
+  end
+end
+for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
+  for _, id in ipairs(due(state)) do redis.call('ZREM', index_key(state), id) end
+end
+-- Parties silent for an hour are forgotten; whoever comes back is noted anew.
+redis.call('ZREMRANGEBYSCORE', pulse_key, '-inf', now - 3600000)
+redis.call('ZREMRANGEBYSCORE', workers_key, '-inf', now - 3600000)
+
+local next_due = 1000
+for _, state in ipairs({ 'PENDING', 'RUNNING' }) do
+  local first = redis.call('ZRANGE', index_key(state), 0, 0, 'WITHSCORES')
+  if first[2] then next_due = math.min(next_due, math.max(tonumber(first[2]) - now, 0)) end
+end
+return { next_due, letters }

@@ -1,0 +1,22 @@
+-- One caller no longer wants a work. With the last one it ends, or its run is told to stop.
+--
+-- KEYS   lane, and the queue's list where the broker is this Redis
+-- ARGV   `pulse_timeout` in ms
+-- Reply  { state now or an empty text, letters }
+-- Mail   the worker, if a run has to stop
+--
+-- @include keys
+-- @include ending
+local id, interest, pulse_timeout = unpack(ARGV)
+local state = redis.call('HGET', work_key(id), 'state') or ''
+if redis.call('ZREM', interests_key(id), interest) == 1 then
+  local reason = UNWANTED[weigh(id, tonumber(pulse_timeout))]
+  if reason == 'deadline passed' then reason = UNWANTED.none end
+  if reason and state == 'PENDING' then
+    end_work(id, 'CANCELLED', reason)
+    state = 'CANCELLED'
+  elseif reason and state == 'RUNNING' then
+    stop_run(id, reason)
+  end
+end
+return { state, letters }

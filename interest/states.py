@@ -1,0 +1,96 @@
+"""Where a work is (`State`), what asking said (`Verdict`), and why (`Reason`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class State(StrEnum):
+    """Where a work is. Exactly one at any moment; only the ledger's scripts move it."""
+
+    PENDING = "PENDING"
+    """Waiting for a worker: queued, delayed, held back, or put back after its worker was lost."""
+    RUNNING = "RUNNING"
+    """Claimed by a worker under a lease."""
+    COMPLETED = "COMPLETED"
+    """Ended with a result."""
+    FAILED = "FAILED"
+    """Ended with an error of its own, or its workers died too often."""
+    CANCELLED = "CANCELLED"
+    """Ended because somebody wanted it ended, or nobody wanted it any more."""
+    EXPIRED = "EXPIRED"
+    """Ended because the last deadline passed."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can follow."""
+        return not TRANSITIONS[self]
+
+
+class Verdict(StrEnum):
+    """What the ledger answers a worker that asks before it starts."""
+
+    RUN = "RUN"
+    """Start it: the claim is written."""
+    HOLD = "HOLD"
+    """Not now: the ledger rings again by itself."""
+    DROP = "DROP"
+    """Never: nobody wants it, or it is taken care of."""
+
+
+class Reason(StrEnum):
+    """Why a work was dropped, stopped or ended. The value is what people read."""
+
+    DEADLINE_PASSED = "deadline passed"
+    """Every caller's deadline is over."""
+    WITHDRAWN = "withdrawn by its callers"
+    """The last caller left: `cancel()`, the end of a `with` block, or an orderly exit."""
+    CALLER_GONE = "caller gone"
+    """Every attached caller's pulse stopped while the ledger was up."""
+    CANCELLED = "cancelled by an operator"
+    """`askfirst.cancel()` or `askfirst cancel`: for all callers."""
+    REVOKED = "revoked"
+    """Celery's own revoke, for example Flower's button."""
+    REPLACED = "replaced by newer work of the same key"
+    """A submission with `on_duplicate="replace"`."""
+    DUPLICATE = "duplicate delivery"
+    """The message was delivered again while the work runs or after it ended."""
+    PULSE_IN_DOUBT = "waiting for the caller's pulse"
+    """The ledger was away, so a silent caller may well be alive: held until it had time to be heard."""
+    KEY_BUSY = "older work of the same key still runs"
+    """Its predecessor was replaced or cancelled and has not stopped yet."""
+    WORKER_LOST = "worker lost"
+    """The worker died or lost its lease, as often as `max_deliveries` allows."""
+    LEASE_LOST = "lease lost"
+    """A run was taken for dead and given to another worker: it must stop itself."""
+    UNKNOWN_TYPE = "unknown work type"
+    """The worker that got the message does not know the function."""
+
+
+#: The whole life of a work. The Lua scripts are tested against this table and the diagram in docs is drawn from it.
+TRANSITIONS: MappingProxyType[State, MappingProxyType[State, str]] = MappingProxyType(
+    {
+        State.PENDING: MappingProxyType(
+            {
+                State.RUNNING: "ask: RUN",
+                State.CANCELLED: "cancel, last withdraw, replace, caller gone",
+                State.EXPIRED: "deadline passed",
+                State.FAILED: "unknown work type",
+            }
+        ),
+        State.RUNNING: MappingProxyType(
+            {
+                State.COMPLETED: "finish with a result",
+                State.FAILED: "finish with an error, worker lost too often",
+                State.CANCELLED: "stopped on request or for want of callers",
+                State.EXPIRED: "stopped at the deadline",
+                State.PENDING: "retry, worker lost",
+            }
+        ),
+        State.COMPLETED: MappingProxyType({}),
+        State.FAILED: MappingProxyType({}),
+        State.CANCELLED: MappingProxyType({}),
+        State.EXPIRED: MappingProxyType({}),
+    }
+)

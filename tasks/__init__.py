@@ -1,0 +1,19 @@
+"""What work is: its definition, its payload, its context."""
+
+from ..interest.errors import InvalidWork
+from .context import WorkContext, current_context
+from .definition import WorkType, work, work_type_of
+from .retry import Retry
+from .token import InterestLost, Token
+
+__all__ = [
+    "InterestLost",
+    "InvalidWork",
+    "Retry",
+    "Token",
+    "WorkContext",
+    "WorkType",
+    "current_context",
+    "work",
+    "work_type_of",
+]

@@ -1,0 +1,89 @@
+"""What a running work knows about itself."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+
+from ..config.units import seconds
+from ..interest.records import Progress
+from ..interest.states import Reason
+from .token import InterestLost, Token
+
+_current: ContextVar[WorkContext | None] = ContextVar("askfirst_work", default=None)
+
+
+class WorkContext:
+    """Handed to a work whose first parameter is annotated with it.
+
+    Made by the worker; a test of a work as a plain function makes its own: `WorkContext(timeout=30)`.
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str = "",
+        key: str | None = None,
+        attempt: int = 1,
+        timeout: float | str | timedelta = 3600.0,
+        token: Token | None = None,
+        report: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.id = id
+        self.key = key
+        self.attempt = attempt
+        self.log = logging.LoggerAdapter(logging.getLogger("askfirst.work"), {"work_id": id, "attempt": attempt})
+        self.token = token or Token()
+        self._report = report
+        self.extend(seconds(timeout))
+
+    def extend(self, remaining: float) -> None:
+        """Sets the deadline to `remaining` seconds from now: callers come and go while a work runs."""
+        self._deadline_at = time.monotonic() + remaining
+
+    @property
+    def deadline(self) -> datetime:
+        """When the last caller stops waiting (UTC, by this host's clock)."""
+        return datetime.now(UTC) + timedelta(seconds=self.remaining())
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; never negative."""
+        return max(self._deadline_at - time.monotonic(), 0.0)
+
+    @property
+    def interested(self) -> bool:
+        """Whether anybody still wants the result."""
+        if self.remaining() <= 0:
+            self.token.trip(Reason.DEADLINE_PASSED)
+        return not self.token.reason
+
+    def check(self) -> None:
+        """Raises `InterestLost` if nobody wants the result any more; cheap enough for every loop."""
+        if not self.interested:
+            raise InterestLost(self.token.reason)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps, but not longer than anybody wants the result. Raises `InterestLost`."""
+        wake_at = time.monotonic() + seconds
+        while (left := wake_at - time.monotonic()) > 0:
+            self.check()
+            self.token.wait(min(left, max(self.remaining(), 0.001)))
+        self.check()
+
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Tells how far it is; written a few times a second at most, so call it as often as you like."""
+        if self._report is not None:
+            self._report(Progress(done=done, total=total, note=note))
+
+
+def current_context() -> WorkContext | None:
+    """The context of the work that runs here, if one does."""
+    return _current.get()
+
+
+def set_current_context(context: WorkContext | None) -> None:
+    """Makes this the context of what runs here from now on."""
+    _current.set(context)

@@ -1,0 +1,120 @@
+"""`@work`: declares what a function is as work, and leaves the function as it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from ..config.units import seconds, size_in_bytes
+from ..interest.errors import InvalidWork
+from . import registry
+from .payload import PayloadCarrier
+from .retry import Retry
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: How a second submission of a key that is taken is answered.
+DUPLICATE_POLICIES = ("join", "reject", "replace")
+_LANE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[^\s\x00-\x1f]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkType:
+    """A function declared as work. Durations in seconds; None means the setting of that name."""
+
+    name: str
+    function: Callable[..., Any]
+    timeout: float
+    lane: str
+    on_duplicate: str
+    retry: Retry
+    retention: float | None
+    max_payload: int | None
+    carrier: PayloadCarrier = field(repr=False)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it runs on an event loop."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+def work(
+    *,
+    timeout: float | str | timedelta,
+    name: str | None = None,
+    lane: str = "default",
+    on_duplicate: str = "join",
+    retry: Retry | None = None,
+    retention: float | str | timedelta | None = None,
+    max_payload: int | str | None = None,
+) -> Callable[[Function], Function]:
+    """Declares a function as a work type; it stays callable as the plain function it is.
+
+    `timeout` is the deadline of each work in seconds (or "30s", "5m", timedelta) unless its caller says otherwise;
+    `name` defaults to module.function; `lane` is the queue it goes to; `retention` is how long the record of an ended
+    work is kept; `max_payload` bounds the arguments and the result ("256KiB"). Raises `InvalidWork`.
+    """
+
+    def declare(function: Function) -> Function:
+        type_name = f"{function.__module__}.{function.__qualname__}" if name is None else name
+        definition = WorkType(
+            name=type_name,
+            function=function,
+            timeout=_positive(type_name, "timeout", timeout),
+            lane=lane,
+            on_duplicate=on_duplicate,
+            retry=retry or Retry(attempts=1),
+            retention=None if retention is None else _positive(type_name, "retention", retention),
+            max_payload=None if max_payload is None else _size(type_name, max_payload),
+            carrier=PayloadCarrier(type_name, function),
+        )
+        _check_names(definition)
+        registry.add(definition)
+        function.__askfirst_work__ = definition  # type: ignore[attr-defined]  # a function's own namespace
+        return function
+
+    return declare
+
+
+def work_type_of(function: Callable[..., Any]) -> WorkType:
+    """What `@work` declared for this function. Raises `InvalidWork` if it did not."""
+    definition = getattr(function, "__askfirst_work__", None)
+    if not isinstance(definition, WorkType):
+        raise InvalidWork(f"expected a function declared with @work, got {function!r}")
+    return definition
+
+
+def _check_names(definition: WorkType) -> None:
+    name = definition.name
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidWork(f"expected a name of 1 to 200 characters without spaces, got {name!r}")
+    if not isinstance(definition.lane, str) or not _LANE.fullmatch(definition.lane):
+        raise InvalidWork(f"{name}: expected lane to be 1 to 64 letters, digits, _ or -, got {definition.lane!r}")
+    if definition.on_duplicate not in DUPLICATE_POLICIES:
+        known = ", ".join(DUPLICATE_POLICIES)
+        raise InvalidWork(f"{name}: expected on_duplicate to be one of {known}, got {definition.on_duplicate!r}")
+
+
+def _positive(name: str, option: str, value: float | str | timedelta) -> float:
+    try:
+        duration = seconds(value)
+    except ValueError as error:
+        raise InvalidWork(f"{name}: {option}: {error}") from None
+    if duration <= 0:
+        raise InvalidWork(f"{name}: expected {option} to be more than 0 seconds, got {value!r}")
+    return duration
+
+
+def _size(name: str, value: int | str) -> int:
+    try:
+        size = size_in_bytes(value)
+    except ValueError as error:
+        raise InvalidWork(f"{name}: max_payload: {error}") from None
+    if size <= 0:
+        raise InvalidWork(f"{name}: expected max_payload to be more than 0 bytes, got {value!r}")
+    return size

@@ -1,0 +1,149 @@
+"""Arguments and results as JSON, by pydantic, from a function's annotations."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from ..config.units import size_in_bytes
+from ..interest.errors import InvalidPayload, InvalidWork
+from .context import WorkContext
+
+#: What `submit_work` takes for itself, so that no parameter may be called like it.
+SUBMIT_OPTIONS = frozenset({"timeout", "key", "on_duplicate", "detached", "delay", "importance"})
+
+_CONFIG = ConfigDict(extra="forbid", ser_json_inf_nan="constants", ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class Carrier:
+    """Carries values of declared types as one JSON object and back.
+
+    The model's own field names are made up and the declared names are their aliases, so that a parameter may be called
+    anything a parameter can be called, `copy`, `json` or `_x` too.
+    """
+
+    def __init__(self, title: str, types: Mapping[str, Any], optional: Collection[str] = ()) -> None:
+        self.title = title
+        self._names = {f"field{n}": name for n, name in enumerate(types)}
+        fields: dict[str, Any] = {
+            field: (types[name], Field(alias=name, default=None) if name in optional else Field(alias=name))
+            for field, name in self._names.items()
+        }
+        self._model: type[BaseModel] = create_model("Payload", __config__=_CONFIG, **fields)
+
+    def encode(self, values: Mapping[str, Any]) -> str:
+        """The values as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
+        try:
+            text = self._model.model_validate(dict(values)).model_dump_json(
+                by_alias=True, exclude_unset=True, warnings="error"
+            )
+        except ValidationError as error:
+            raise InvalidPayload(describe(self.title, error)) from None
+        except (PydanticSerializationError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidPayload(f"{self.title}: {self._culprit(values)}cannot be carried as JSON: {error}") from None
+        if "NaN" in text or "Infinity" in text:
+            _refuse_constants(self.title, text)
+        return text
+
+    def decode(self, text: str) -> dict[str, Any]:
+        """The values from JSON, those that it has. Raises `InvalidPayload`."""
+        try:
+            model = self._model.model_validate_json(text)
+        except ValidationError as error:
+            raise InvalidPayload(describe(self.title, error)) from None
+        return {self._names[field]: getattr(model, field) for field in model.model_fields_set}
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the object."""
+        return self._model.model_json_schema(by_alias=True)
+
+    def _culprit(self, values: Mapping[str, Any]) -> str:
+        """The name of the first value that JSON can't carry, for the error text."""
+        for name, value in values.items():
+            try:
+                to_jsonable_python(value)
+            except (PydanticSerializationError, UnicodeDecodeError, RecursionError):
+                return f"{name}: "
+        return ""
+
+
+class PayloadCarrier(Carrier):
+    """The arguments of one function. Raises `InvalidWork` if its signature can't be carried."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        self.wants_context, parameters, hints = _read_signature(name, function)
+        types = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
+        self.defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+        try:
+            super().__init__(name, types, self.defaults)
+            self.result = Carrier(f"the result of {name}", {"value": hints.get("return", Any)})
+        except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
+            text = str(error).splitlines()[0]
+            raise InvalidWork(f"{name}: an annotation can't be carried as JSON: {text}") from error
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments, with the defaults that JSON can express."""
+        schema = super().schema()
+        for name, default in self.defaults.items():
+            try:
+                schema["properties"][name]["default"] = to_jsonable_python(default)
+            except PydanticSerializationError:
+                del schema["properties"][name]["default"]
+        return schema
+
+
+def _read_signature(
+    name: str, function: Callable[..., Any]
+) -> tuple[bool, list[inspect.Parameter], dict[str, Any]]:
+    """Whether the first parameter is the context, the other parameters, and the resolved annotations."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise InvalidWork(f"{name}: an annotation can't be resolved: {error}; define it at module level") from error
+    parameters = list(inspect.signature(function).parameters.values())
+    wants_context = bool(parameters) and hints.get(parameters[0].name) is WorkContext
+    parameters = parameters[1:] if wants_context else parameters
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise InvalidWork(f"{name}: parameter {parameter.name!r} can't be passed by name; give it a plain one")
+        if parameter.name in SUBMIT_OPTIONS:
+            raise InvalidWork(f"{name}: parameter {parameter.name!r} is an option of submit_work; call it differently")
+        if hints.get(parameter.name) is WorkContext:
+            raise InvalidWork(f"{name}: the WorkContext must be the first parameter, got it as {parameter.name!r}")
+    return wants_context, parameters, hints
+
+
+def check_size(name: str, text: str, limit: int | str) -> None:
+    """Raises `InvalidPayload` if the text is larger than the limit (bytes of UTF-8)."""
+    most = size_in_bytes(limit)
+    if len(text) * 4 > most and (size := len(text.encode())) > most:
+        raise InvalidPayload(f"{name}: expected at most {most} bytes of JSON, got {size}; raise max_payload or pass a reference")
+
+
+def describe(title: str, error: ValidationError) -> str:
+    """A validation error in one line that names each field."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "payload"
+        what = {"missing": "is missing", "extra_forbidden": "is no parameter"}.get(problem["type"])
+        lines.append(f"{where}: {what}" if what else f"{where}: {problem['msg']}, got {_short(problem['input'])}")
+    return f"{title}: " + "; ".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _refuse_constants(title: str, text: str) -> None:
+    def refuse(constant: str) -> None:
+        raise InvalidPayload(f"{title}: {constant} is no JSON; send None or a string instead")
+
+    json.loads(text, parse_constant=refuse)

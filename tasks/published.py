@@ -1,0 +1,114 @@
+"""Work types as they travel through the ledger, for callers that don't import the function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from ..interest.errors import InvalidPayload
+from .definition import WorkType
+
+
+class Callee(Protocol):
+    """What a caller must know of a work type, imported or published."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def lane(self) -> str: ...
+    @property
+    def on_duplicate(self) -> str: ...
+    @property
+    def retention(self) -> float | None: ...
+    @property
+    def max_payload(self) -> int | None: ...
+    def encode(self, arguments: Mapping[str, Any]) -> str:
+        """The arguments as JSON. Raises `InvalidPayload`."""
+
+    def decode_result(self, text: str) -> Any:
+        """The result from JSON."""
+
+
+def publish(definition: WorkType) -> str:
+    """The description of a work type, as JSON."""
+    carrier = definition.carrier
+    return json.dumps(
+        {
+            "timeout": definition.timeout,
+            "lane": definition.lane,
+            "on_duplicate": definition.on_duplicate,
+            "retention": definition.retention,
+            "max_payload": definition.max_payload,
+            "payload": carrier.schema(),
+            "result": carrier.result.schema()["properties"]["value"],
+        }
+    )
+
+
+class PublishedType:
+    """A work type known by its description only. Results come back as plain JSON values."""
+
+    def __init__(self, name: str, description: str) -> None:
+        read = json.loads(description)
+        self.name = name
+        self.timeout: float = read["timeout"]
+        self.lane: str = read["lane"]
+        self.on_duplicate: str = read["on_duplicate"]
+        self.retention: float | None = read["retention"]
+        self.max_payload: int | None = read["max_payload"]
+        self._validator = Draft202012Validator(read["payload"])
+
+    @classmethod
+    def unknown(cls, name: str, lane: str) -> PublishedType:
+        """A work type that nobody published, as far as attaching to its works needs one."""
+        description = {"timeout": 3600.0, "lane": lane, "on_duplicate": "join", "retention": None, "max_payload": None}
+        return cls(name, json.dumps(description | {"payload": {}}))
+
+    def encode(self, arguments: Mapping[str, Any]) -> str:
+        """The arguments as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
+        try:
+            plain = to_jsonable_python(dict(arguments), bytes_mode="base64", inf_nan_mode="constants")
+            text = json.dumps(plain, allow_nan=False, separators=(",", ":"))
+        except (PydanticSerializationError, UnicodeDecodeError, ValueError, RecursionError) as error:
+            raise InvalidPayload(f"{self.name}: the payload cannot be carried as JSON: {error}") from None
+        problems = sorted(self._validator.iter_errors(plain), key=lambda problem: list(map(str, problem.path)))
+        if problems:
+            raise InvalidPayload(f"{self.name}: " + "; ".join(_describe(problem) for problem in problems))
+        return text
+
+    def decode_result(self, text: str) -> Any:
+        """The result as a plain JSON value."""
+        return json.loads(text)
+
+
+class ImportedType:
+    """A work type whose function this process has imported. Results come back as annotated."""
+
+    def __init__(self, definition: WorkType) -> None:
+        self.name = definition.name
+        self.timeout = definition.timeout
+        self.lane = definition.lane
+        self.on_duplicate = definition.on_duplicate
+        self.retention = definition.retention
+        self.max_payload = definition.max_payload
+        self._carrier = definition.carrier
+
+    def encode(self, arguments: Mapping[str, Any]) -> str:
+        """The arguments as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
+        return self._carrier.encode(arguments)
+
+    def decode_result(self, text: str) -> Any:
+        """The result as the function's return annotation says."""
+        return self._carrier.result.decode(f'{{"value":{text}}}')["value"]
+
+
+def _describe(problem: ValidationError) -> str:
+    path = ".".join(str(part) for part in problem.path)
+    return f"{path}: {problem.message}" if path else problem.message

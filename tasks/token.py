@@ -1,0 +1,43 @@
+"""The cancellation token of a run: tripped once, it says why."""
+
+from __future__ import annotations
+
+import threading
+
+
+class InterestLost(BaseException):
+    """Nobody wants the running work any more; `reason` says why.
+
+    A BaseException, so that a broad `except Exception` in a work cannot swallow it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Token:
+    """Tripped by whoever learns that a run must stop; read by the run. The first reason stands."""
+
+    def __init__(self) -> None:
+        self._tripped = threading.Event()
+        self._lock = threading.Lock()
+        self._reason = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the run must stop; empty while it need not."""
+        return self._reason
+
+    def trip(self, reason: str) -> bool:
+        """Tells the run to stop; False if it was told before."""
+        with self._lock:
+            if self._reason:
+                return False
+            self._reason = reason
+        self._tripped.set()
+        return True
+
+    def wait(self, timeout: float) -> bool:
+        """Waits until tripped, at most `timeout` seconds; whether it is."""
+        return self._tripped.wait(timeout)

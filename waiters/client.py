@@ -1,0 +1,243 @@
+"""A process's side of the fleet: one ledger, one mailbox, all its waiters."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import Settings, load_settings
+from ..interest.errors import DuplicateWork, LedgerUnavailable, UnknownWork
+from ..interest.ledger import Ledger
+from ..interest.records import Submission, new_id
+from ..tasks.connecting import open_ledger
+from ..tasks.message import compose
+from ..tasks.payload import check_size
+from ..tasks.published import Callee
+from .mailbox import Mailbox
+from .options import Options
+from .waiter import WorkWaiter
+
+_log = logging.getLogger("askfirst")
+_BATCH = 500  # submissions in one round trip: a few hundred kilobytes, a few milliseconds of Redis
+
+
+class Client:
+    """Submits and attaches for one process. Made once per process; see `default_client`."""
+
+    def __init__(self, settings: Settings, ledger: Ledger | None = None) -> None:
+        self.settings = settings
+        self.ledger = ledger or open_ledger(settings)
+        host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+        self.caller = f"{host}.{os.getpid()}.{secrets.token_hex(4)}"
+        self._pid = os.getpid()
+        self._numbers = itertools.count(1)
+        self._mailbox = Mailbox(self.ledger, self.caller, settings.pulse_interval, settings.connect_timeout)
+        self._lanes: set[str] = set()
+
+    def submit(self, callee: Callee, payloads: Sequence[Mapping[str, Any]], options: Options) -> list[WorkWaiter]:
+        """Submits all payloads with the same options, or none if one of them is wrong."""
+        drafts = [self._draft(callee, self._encode(callee, payload), options) for payload in payloads]
+        self._know_lane(callee.lane)
+        waiters = [waiter for _, waiter in drafts]
+        self._mailbox.register(waiters)
+        try:
+            for start in range(0, len(drafts), _BATCH):
+                self._send(drafts[start : start + _BATCH])
+        except BaseException:
+            # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
+            for waiter in waiters:
+                waiter.cancel()
+            raise
+        return waiters
+
+    def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
+        """A waiter of its own for a work that exists."""
+        waiter = self._waiter(id, lane, callee, key, "a", timeout if timeout is not None else 3600.0)
+        self._mailbox.register([waiter])
+        try:
+            self._attach(waiter, timeout)
+        except BaseException:
+            self._mailbox.forget(waiter)
+            raise
+        return waiter
+
+    def join(self, waiter: WorkWaiter) -> None:
+        """Gives an inherited waiter an interest of this process."""
+        waiter.interest = self._interest("d" if waiter.interest.startswith("d:") else "a")
+        self._mailbox.register([waiter])
+        try:
+            self._attach(waiter, waiter.remaining())
+        except (LedgerUnavailable, UnknownWork) as error:
+            _log.warning("%s: cannot be followed from this process: %s", waiter, error)
+
+    def withdraw(self, waiter: WorkWaiter) -> None:
+        """Takes the waiter's interest back, now or as soon as the ledger can be reached."""
+        self._mailbox.forget(waiter)
+        try:
+            self.ledger.withdraw(waiter.id, waiter.interest)
+        except LedgerUnavailable:
+            self._mailbox.withdraw_later(waiter)
+
+    def detach(self, waiter: WorkWaiter) -> None:
+        """Exchanges an attached interest for a detached one."""
+        if waiter.done() or waiter.interest.startswith("d:"):
+            return
+        attached, waiter.interest = waiter.interest, self._interest("d")
+        try:
+            self.ledger.attach(waiter.id, waiter.interest, waiter.remaining())
+            self.ledger.withdraw(waiter.id, attached)
+        except LedgerUnavailable:
+            waiter.interest = attached
+            raise
+
+    def in_this_process(self) -> Client:
+        """This client, or in a forked child one of its own."""
+        return default_client()
+
+    def withdraw_all(self) -> None:
+        """At exit: nobody is left to take the answers of attached works."""
+        if self._pid != os.getpid():
+            return  # a forked child leaves: the interests are its parent's
+        left = [waiter for waiter in self._mailbox.outstanding() if waiter.interest.startswith("a:")]
+        if not left:
+            return
+        try:
+            for start in range(0, len(left), _BATCH):
+                self.ledger.withdraw_many([(waiter.id, waiter.interest) for waiter in left[start : start + _BATCH]])
+            _log.warning("%d work(s) were still awaited at exit and have been withdrawn; detached=True keeps them", len(left))
+        except LedgerUnavailable as error:
+            _log.warning("%d work(s) were still awaited at exit and lapse with this process's pulse: %s", len(left), error)
+
+    # Steps of a submission
+
+    def _encode(self, callee: Callee, payload: Mapping[str, Any]) -> str:
+        text = callee.encode(payload)
+        check_size(callee.name, text, callee.max_payload or self.settings.max_payload)
+        return text
+
+    def _draft(self, callee: Callee, payload: str, options: Options) -> tuple[Submission, WorkWaiter]:
+        waiter = self._waiter(
+            new_id(callee.lane), callee.lane, callee, options.key, "d" if options.detached else "a", options.timeout
+        )
+        retention = self.settings.retention if callee.retention is None else callee.retention
+        ours = {
+            "interest": waiter.interest,
+            "retention": retention,
+            "importance": options.importance,
+            "key": options.key or "",
+        }
+        submission = Submission(
+            id=waiter.id,
+            lane=callee.lane,
+            name=callee.name,
+            interest=waiter.interest,
+            timeout=options.timeout,
+            letter=compose(waiter.id, callee.name, payload, ours),
+            retention=retention,
+            key=options.key or "",
+            on_duplicate=options.on_duplicate,
+            delay=options.delay,
+        )
+        return submission, waiter
+
+    def _send(self, drafts: Sequence[tuple[Submission, WorkWaiter]]) -> None:
+        patience = min(self.settings.connect_timeout, *(waiter.remaining() for _, waiter in drafts)) if drafts else 0
+        submitted = self.ledger.submit_many([submission for submission, _ in drafts], patience)
+        for (_, waiter), answer in zip(drafts, submitted, strict=True):
+            if answer.status == "duplicate":
+                self._mailbox.forget(waiter)
+                raise DuplicateWork(f"{waiter.name}: key {waiter.key!r} is held by {answer.id}", answer.id)
+            if answer.id != waiter.id:
+                self._move(waiter, answer.id)
+
+    def _move(self, waiter: WorkWaiter, id: str) -> None:
+        """The waiter joined another work, whose outcome may have come before the waiter was known by its id."""
+        self._mailbox.forget(waiter)
+        waiter.id = id
+        self._mailbox.register([waiter])
+        outcome = self.ledger.outcome(id)
+        if outcome is not None:
+            self._mailbox.forget(waiter)
+            waiter.settle(outcome)
+
+    def _attach(self, waiter: WorkWaiter, timeout: float | None) -> None:
+        found = self.ledger.attach(waiter.id, waiter.interest, timeout)
+        if found is None:
+            raise UnknownWork(f"no work {waiter.id} is known; records of ended works go after their retention")
+        if isinstance(found, float):
+            waiter.deadline_at = time.monotonic() + found
+            self._mailbox.forget(waiter)
+            self._mailbox.register([waiter])
+        else:
+            self._mailbox.forget(waiter)
+            waiter.settle(found)
+
+    def _know_lane(self, lane: str) -> None:
+        if lane not in self._lanes:
+            self.ledger.know_lanes([lane])
+            self._lanes.add(lane)
+
+    def _waiter(
+        self, id: str, lane: str, callee: Callee, key: str | None, kind: str, timeout: float
+    ) -> WorkWaiter:
+        return WorkWaiter(
+            self,
+            id=id,
+            lane=lane,
+            name=callee.name,
+            key=key,
+            interest=self._interest(kind),
+            timeout=timeout,
+            decode=callee.decode_result,
+        )
+
+    def _interest(self, kind: str) -> str:
+        return f"{kind}:{self.caller}:{next(self._numbers)}"
+
+
+@dataclass
+class _Process:
+    """The client of this process, and whose it is: a forked child starts anew, with the same settings."""
+
+    pid: int = 0
+    client: Client | None = None
+    settings: Settings | None = None
+
+
+_process = _Process()
+_making = threading.Lock()
+
+
+def default_client() -> Client:
+    """The one client of this process, made at first use."""
+    if _process.client is None or _process.pid != os.getpid():
+        with _making:
+            if _process.client is None or _process.pid != os.getpid():
+                _process.settings = _process.settings or load_settings()
+                _process.client, _process.pid = Client(_process.settings), os.getpid()
+                atexit.register(_process.client.withdraw_all)
+    return _process.client
+
+
+def configure(settings: Settings) -> None:
+    """Makes the process's client use these settings, from its next use on, instead of those it would load."""
+    with _making:
+        _process.settings, _process.client = settings, None
+
+
+def _unlock() -> None:
+    global _making
+    _making = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_unlock)

@@ -1,0 +1,279 @@
+"""The one background thread of a caller: brings outcomes, keeps the pulse, fails waiters at their deadline.
+
+It never blocks on Redis: the socket and a wake-up pipe are watched together until the next deadline, and opening a
+connection, which can take seconds, is left to a helper thread that ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import logging
+import math
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from ..interest.errors import LedgerUnavailable
+from ..interest.ledger import Ledger
+from ..interest.records import Outcome, read_letter, read_looked_up
+from ..interest.script import script
+from .waiter import WorkWaiter
+from .wire import Wire
+
+_log = logging.getLogger(__name__)
+_IDLE: Final = 10.0  # seconds without a waiter until the mailbox is left alone
+_RECONNECT: Final = 0.5  # seconds between two tries to connect
+_LETTERS: Final = 200  # taken out of a mailbox at once; one more round trip for the rest
+_CHECKS: Final = 200  # outcomes looked up at once after a reconnection
+
+
+class Mailbox:
+    """Waits for the outcomes of all waiters of this process, on one connection."""
+
+    def __init__(self, ledger: Ledger, caller: str, pulse_interval: float, connect_timeout: float) -> None:
+        self._ledger = ledger
+        self._caller = caller
+        self._pulse_interval = pulse_interval
+        self._connect_timeout = connect_timeout
+        self._lock = threading.Lock()
+        self._waiters: dict[str, list[WorkWaiter]] = {}
+        self._deadlines: list[tuple[float, int, WorkWaiter]] = []
+        self._order = itertools.count()
+        self._lanes: set[str] = set()
+        self._withdrawals: dict[tuple[str, str], float] = {}
+        self._thread: threading.Thread | None = None
+        self._wake_out, self._wake_in = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        self._sleeps_until = math.inf
+        # Only the thread touches these.
+        self._wire: Wire | None = None
+        self._connecting: threading.Thread | None = None
+        self._connect_at = 0.0
+        self._heard_lanes: frozenset[str] = frozenset()
+        self._pulse_at = 0.0
+        self._busy_until = 0.0
+        self._unchecked: deque[str] = deque()
+
+    # For the threads of the caller
+
+    def register(self, waiters: Iterable[WorkWaiter]) -> None:
+        """Delivers these waiters' outcomes from now on."""
+        with self._lock:
+            for waiter in waiters:
+                self._waiters.setdefault(waiter.id, []).append(waiter)
+                heapq.heappush(self._deadlines, (waiter.deadline_at, next(self._order), waiter))
+                self._lanes.add(waiter.lane)
+            wake = (
+                self._deadlines[0][0] < self._sleeps_until
+                or not self._lanes <= self._heard_lanes
+                or time.monotonic() > self._busy_until - 1.0
+            )
+            self._ensure_thread()
+        if wake:
+            self._wake()
+
+    def forget(self, waiter: WorkWaiter) -> None:
+        """Stops delivering to this waiter."""
+        with self._lock:
+            self._forget(waiter)
+
+    def outstanding(self) -> list[WorkWaiter]:
+        """All waiters without an answer."""
+        with self._lock:
+            return [waiter for waiters in self._waiters.values() for waiter in waiters]
+
+    def withdraw_later(self, waiter: WorkWaiter) -> None:
+        """Tells the ledger as soon as it can be reached, until the waiter's deadline."""
+        with self._lock:
+            self._withdrawals[waiter.id, waiter.interest] = waiter.deadline_at
+            self._ensure_thread()
+        self._wake()
+
+    def _ensure_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="askfirst-mailbox", daemon=True)
+            self._thread.start()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it is awake already
+            os.write(self._wake_in, b".")
+
+    def _forget(self, waiter: WorkWaiter) -> None:
+        waiters = self._waiters.get(waiter.id, [])
+        if waiter in waiters:
+            waiters.remove(waiter)
+        if not waiters:
+            self._waiters.pop(waiter.id, None)
+        # Answered waiters leave their deadlines behind: swept when they are the greater part.
+        if len(self._deadlines) > 1000 + 2 * len(self._waiters):
+            self._deadlines = [entry for entry in self._deadlines if entry[2] in self._waiters.get(entry[2].id, ())]
+            heapq.heapify(self._deadlines)
+
+    # The thread
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._turn()
+            except Exception:
+                _log.exception("the mailbox stumbled and goes on")
+                self._hang_up()
+
+    def _turn(self) -> None:
+        self._expire()
+        now = time.monotonic()
+        self._keep_connected(now)
+        try:
+            if self._wire is not None and self._wire.idle:
+                self._send(self._wire, now)
+            if self._sleep() and self._wire is not None:
+                self._wire.receive()
+        except LedgerUnavailable as error:
+            _log.debug("%s", error)
+            self._hang_up()
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        due = []
+        with self._lock:
+            while self._deadlines and self._deadlines[0][0] <= now:
+                due.append(heapq.heappop(self._deadlines)[2])
+        for waiter in due:
+            waiter.expire_if_due()
+        if due:
+            with self._lock:
+                for waiter in due:
+                    self._forget(waiter)
+
+    def _sleep(self) -> bool:
+        """Sleeps until there is something to do; whether the connection has something to read."""
+        with self._lock:
+            next_deadline = self._deadlines[0][0] if self._deadlines else math.inf
+            self._sleeps_until = min(next_deadline, self._next_action())
+        poll = select.poll()
+        poll.register(self._wake_out, select.POLLIN)
+        if self._wire is not None:
+            poll.register(self._wire.fileno(), select.POLLIN)
+        timeout = None
+        if self._sleeps_until < math.inf:
+            timeout = math.ceil(max(self._sleeps_until - time.monotonic(), 0.0) * 1000)
+        ready = {source for source, _ in poll.poll(timeout)}
+        if self._wake_out in ready:
+            os.read(self._wake_out, 65536)
+        return bool(ready - {self._wake_out})
+
+    def _next_action(self) -> float:
+        """When the thread has something to do by itself, deadlines apart."""
+        if self._wire is None and self._wanted() and self._connecting is None:
+            return self._connect_at
+        return math.inf
+
+    def _wanted(self) -> bool:
+        return bool(self._waiters or self._withdrawals)
+
+    # Its connection
+
+    def _keep_connected(self, now: float) -> None:
+        with self._lock:
+            wanted, lanes = self._wanted(), frozenset(self._lanes)
+        if self._wire is not None and not lanes <= self._heard_lanes:
+            # It waits for letters in the old lanes only, and can't be asked to do anything else meanwhile.
+            self._hang_up()
+        if self._wire is not None or self._connecting is not None or not wanted or now < self._connect_at:
+            return
+        self._connect_at = now + _RECONNECT
+        self._connecting = threading.Thread(target=self._connect, name="askfirst-connect", daemon=True)
+        self._connecting.start()
+
+    def _connect(self) -> None:
+        try:
+            wire = Wire.open(self._ledger.line.url, self._connect_timeout, (script("pulse"), script("withdraw")))
+        except LedgerUnavailable as error:
+            _log.debug("%s", error)
+        else:
+            with self._lock:
+                self._heard_lanes = frozenset(self._lanes)
+                # Letters may have been lost with the last connection, or before this one knew their lane.
+                self._unchecked = deque(self._waiters)
+                self._wire = wire
+        finally:
+            self._connecting = None
+            self._pulse_at = 0.0
+            self._wake()
+
+    def _hang_up(self) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def _send(self, wire: Wire, now: float) -> None:
+        """One round: pulses, withdrawals and lookups that are due, then waiting for letters."""
+        with self._lock:
+            alive = bool(self._waiters)
+            self._withdrawals = {key: until for key, until in self._withdrawals.items() if until > now}
+            withdrawals = list(self._withdrawals)
+        if alive:
+            self._busy_until = now + _IDLE
+        if not alive and not withdrawals and now > self._busy_until:
+            return
+        if now >= self._pulse_at:
+            self._pulse_at = now + self._pulse_interval
+            for lane in self._attached_lanes():
+                wire.queue(self._ledger.pulse_call(lane, self._caller).command)
+        for id, interest in withdrawals:
+            wire.queue(self._ledger.withdraw_call(id, interest).command, self._withdrawn(id, interest))
+        for _ in range(min(_CHECKS, len(self._unchecked))):
+            id = self._unchecked.popleft()
+            wire.queue(self._ledger.outcome_command(id), self._checked(id))
+        self._ask_for_letters(wire, 0.001 if self._unchecked else max(self._pulse_at - now, 0.01))
+        wire.send()
+
+    def _ask_for_letters(self, wire: Wire, patience: float) -> None:
+        mails = [self._ledger.keys(lane).mail(self._caller) for lane in sorted(self._heard_lanes)]
+        for mail in mails:
+            wire.queue(("LPOP", mail, _LETTERS), self._take_letters)
+        wire.queue(("BLPOP", *mails, f"{patience:.3f}"), self._take_first_letter)
+
+    def _attached_lanes(self) -> set[str]:
+        with self._lock:
+            return {w.lane for waiters in self._waiters.values() for w in waiters if w.interest.startswith("a:")}
+
+    # What comes back
+
+    def _take_letters(self, letters: list[str] | None) -> None:
+        for text in letters or ():
+            self._deliver(read_letter(text))
+
+    def _take_first_letter(self, reply: list[str] | None) -> None:
+        if reply is not None:
+            self._deliver(read_letter(reply[1]))
+
+    def _withdrawn(self, id: str, interest: str) -> Callable[[Any], None]:
+        def done(reply: Any) -> None:
+            with self._lock:
+                self._withdrawals.pop((id, interest), None)
+
+        return done
+
+    def _checked(self, id: str) -> Callable[[list[str | None]], None]:
+        def deliver(values: list[str | None]) -> None:
+            outcome = read_looked_up(id, values)
+            if outcome is not None:
+                self._deliver(outcome)
+
+        return deliver
+
+    def _deliver(self, outcome: Outcome) -> None:
+        with self._lock:
+            waiters = list(self._waiters.get(outcome.id, ()))
+            for waiter in waiters:
+                self._forget(waiter)
+        for waiter in waiters:
+            waiter.settle(outcome)

@@ -1,0 +1,140 @@
+"""`submit_work` and its kin: hand over work with a deadline, get a waiter."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..interest.errors import InvalidPayload, UnknownWork
+from ..interest.records import WorkStatus
+from ..tasks import registry
+from ..tasks.definition import work_type_of
+from ..tasks.published import Callee, ImportedType, PublishedType
+from .client import Client, default_client
+from .inspection import resolve
+from .options import Duration, _duration, check_options
+from .waiter import WorkWaiter
+
+Work = str | Callable[..., Any]
+
+_PUBLISHED_FOR = 10.0  # seconds that a published work type is taken to be as it was
+
+
+def submit_work(
+    work: Work,
+    /,
+    *,
+    timeout: Duration | None = None,
+    key: str | None = None,
+    on_duplicate: str | None = None,
+    detached: bool = False,
+    delay: Duration = 0.0,
+    importance: str = "normal",
+    **payload: Any,
+) -> WorkWaiter:
+    """Hands over one work and returns the waiter for its result.
+
+    `work` is a function declared with `@work` or the name of one; `payload` its arguments by name. `timeout` is the
+    deadline in seconds from now (or "30s", "5m", timedelta), by default the work type's; `delay` the earliest start.
+    `key` names the work: a second submission of the key joins, is rejected, or replaces (`on_duplicate`). A `detached`
+    work lives without this process. Raises `InvalidPayload`, `UnknownWork`, `DuplicateWork`, `LedgerUnavailable`.
+    """
+    client = default_client()
+    callee = callee_of(client, work)
+    options = check_options(callee, timeout, key, on_duplicate, detached, delay, importance)
+    return client.submit(callee, [payload], options)[0]
+
+
+async def asubmit_work(work: Work, /, **options_and_payload: Any) -> WorkWaiter:
+    """`submit_work` for asyncio: the event loop runs on while the ledger is written."""
+    return await asyncio.to_thread(functools.partial(submit_work, work, **options_and_payload))
+
+
+def submit_many(
+    work: Work,
+    /,
+    payloads: Iterable[Mapping[str, Any]],
+    *,
+    timeout: Duration | None = None,
+    detached: bool = False,
+    delay: Duration = 0.0,
+    importance: str = "normal",
+) -> list[WorkWaiter]:
+    """Hands over many works of one type in a few round trips; one waiter for each payload, in order.
+
+    Every payload is checked before anything is written. Raises as `submit_work` does.
+    """
+    client = default_client()
+    callee = callee_of(client, work)
+    options = check_options(callee, timeout, None, None, detached, delay, importance)
+    return client.submit(callee, list(payloads), options)
+
+
+def attach(id_or_key: str, *, timeout: Duration | None = None) -> WorkWaiter:
+    """A waiter of this process's own for a work submitted anywhere.
+
+    Its deadline is the work's, unless `timeout` says otherwise (seconds from now, which may prolong it). Raises
+    `UnknownWork` and `LedgerUnavailable`.
+    """
+    client = default_client()
+    found = resolve(client.ledger, id_or_key)
+    if found is None:
+        raise UnknownWork(f"no work of the id or key {id_or_key!r} is known")
+    callee = _callee_of_status(client, found)
+    wish = None if timeout is None else _duration(callee, "timeout", timeout)
+    if wish is not None and wish <= 0:
+        raise InvalidPayload(f"expected timeout to be more than 0 seconds, got {timeout!r}")
+    return client.attach(found.id, callee, found.lane, found.key, wish)
+
+
+def callee_of(client: Client, work: Work) -> Callee:
+    """What there is to know about a work type, from its function or from what workers published."""
+    if not isinstance(work, str):
+        return _imported(work)
+    definition = registry.find(work)
+    if definition is not None:
+        return _imported(definition.function)
+    published = _published(client, work)
+    if published is None:
+        known = sorted({*client.ledger.published_names(), *(definition.name for definition in registry.all_types())})
+        close = difflib.get_close_matches(work, known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else "no worker has published it: import it, or start its worker"
+        raise UnknownWork(f"no work type is called {work!r}: {hint}")
+    return published
+
+
+@functools.lru_cache(maxsize=4096)
+def _imported(function: Callable[..., Any]) -> ImportedType:
+    return ImportedType(work_type_of(function))
+
+
+_cache: dict[tuple[str, str, str], tuple[float, PublishedType]] = {}
+_cache_lock = threading.Lock()
+
+
+def _published(client: Client, name: str) -> PublishedType | None:
+    where = (client.ledger.line.url, client.ledger.namespace, name)
+    with _cache_lock:
+        until, cached = _cache.get(where, (0.0, None))
+    if cached is not None and time.monotonic() < until:
+        return cached
+    description = client.ledger.published_type(name)
+    if description is None:
+        return None
+    published = PublishedType(name, description)
+    with _cache_lock:
+        _cache[where] = (time.monotonic() + _PUBLISHED_FOR, published)
+    return published
+
+
+def _callee_of_status(client: Client, status: WorkStatus) -> Callee:
+    try:
+        return callee_of(client, status.name)
+    except UnknownWork:
+        # Its workers never published it, or are of another namespace: the result can still be had as plain JSON.
+        return PublishedType.unknown(status.name, status.lane)

@@ -1,0 +1,111 @@
+"""The Celery app: a new one, or an existing one that learns to ask."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery, bootsteps, signals
+from kombu import Queue
+
+from ..config import DEFAULT_LANE, Settings
+from ..interest.keys import LaneKeys
+from ..tasks import registry
+from ..tasks.connecting import broker_url
+from ..tasks.definition import WorkType
+from . import control, unknown
+from .monitor import Monitor
+from .runtime import Runtime, runtime_of
+from .task import WorkTask
+from .tripline import listen_in_child
+
+__all__ = ["create_app", "install", "queues_of"]
+
+
+def create_app(settings: Settings) -> Celery:
+    """A Celery app for these settings, with every work type declared so far and later."""
+    app = Celery("askfirst", broker=broker_url(settings), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        # No message waits in a worker: one that asked must start, one that waits must be anybody's to take.
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        task_default_queue=LaneKeys(settings.namespace, DEFAULT_LANE).queue,
+        task_queues=[Queue(name, routing_key=name) for name in queues_of(settings)],
+    )
+    _prepare(app, settings, None)
+    return app
+
+
+def install(app: Celery, settings: Settings) -> Settings:
+    """Teaches an existing app to ask. Call it once, when the app is configured; returns the settings in effect.
+
+    Without a configured broker or Redis, the app's own broker serves, also as the ledger if it is a Redis.
+    """
+    broker = str(app.conf.broker_url or "") or None
+    if settings.redis_url is None and broker and urlsplit(broker).scheme in ("redis", "rediss", "redis+socket"):
+        settings = settings.model_copy(update={"redis_url": broker})
+    if settings.broker_url is None and broker:
+        settings = settings.model_copy(update={"broker_url": broker})
+    _prepare(app, settings, broker)
+    signals.celeryd_init.connect(_note_queues, weak=False)
+    signals.celeryd_after_setup.connect(_consume_lanes, weak=False)
+    return settings
+
+
+def queues_of(settings: Settings) -> list[str]:
+    """The queues of all lanes that the settings or a declared work type name."""
+    lanes = {lane for pool in settings.pools.values() for lane in pool.lanes}
+    lanes |= {definition.lane for definition in registry.all_types()}
+    return [LaneKeys(settings.namespace, lane).queue for lane in sorted(lanes)]
+
+
+def _prepare(app: Celery, settings: Settings, broker: str | None) -> None:
+    app.askfirst = Runtime(settings, broker)
+    app.steps["worker"].add(MonitorStep)
+    registry.listen(lambda definition: _add_task(app, definition))
+    control.replace_revoke()
+    unknown.connect()
+    listen_in_child()
+
+
+def _add_task(app: Celery, definition: WorkType) -> None:
+    app.task(name=definition.name, base=WorkTask, work_type=definition, typing=False)(definition.function)
+
+
+class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+    """Keeps the worker's monitor running as long as its pool."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self._monitor: Monitor | None = None
+
+    def start(self, worker: Any) -> None:
+        """Publishes the work types and starts beating."""
+        runtime = runtime_of(worker.app)
+        runtime.start(worker.hostname, worker.pool.num_processes, list(worker.app.amqp.queues.consume_from))
+        self._monitor = Monitor(runtime)
+        self._monitor.start()
+
+    def stop(self, worker: Any) -> None:
+        """Beats until the pool has ended: `terminate` follows then."""
+
+    def terminate(self, worker: Any) -> None:
+        """Ends the beating."""
+        if self._monitor is not None:
+            self._monitor.stop()
+
+
+def _note_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
+    instance.askfirst_queues_chosen = bool(options.get("queues"))
+
+
+def _consume_lanes(instance: Any, **_: Any) -> None:
+    """Without -Q a worker serves the lanes too; with it, what the operator chose."""
+    runtime = getattr(instance.app, "askfirst", None)
+    if runtime is not None and not getattr(instance, "askfirst_queues_chosen", False):
+        for name in queues_of(runtime.settings):
+            instance.app.amqp.queues.select_add(Queue(name, routing_key=name))

@@ -1,0 +1,107 @@
+"""The thread beside the runs: renews their leases, learns which must stop, and takes care of what others lost."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from typing import Final
+
+from ..interest.errors import LedgerUnavailable
+from ..interest.ledger import Ledger
+from ..interest.states import Reason
+from .runtime import Claim, Runtime
+from .tripline import Tripline
+
+_log = logging.getLogger(__name__)
+_BEAT: Final = 1.0  # seconds
+_SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often, however much is due
+
+
+class Monitor:
+    """One per worker, on a connection of its own. It waits for orders in the worker's mailbox between two beats."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ledger: Ledger = runtime.open_ledger()
+        self._tripline = Tripline(runtime.running)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="askfirst-monitor", daemon=True)
+        self._beat_at = 0.0
+        self._next_due = 0.0
+        self._troubled = False
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread, within two beats."""
+        self._stopping.set()
+        self._thread.join(2 * _BEAT + self._runtime.settings.connect_timeout)
+        self._ledger.line.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except LedgerUnavailable as error:
+                if not self._troubled:
+                    _log.error("the ledger is away: %s", error)
+                self._troubled = True
+                self._stopping.wait(_BEAT / 2)
+            except Exception:
+                _log.exception("the monitor stumbled and goes on")
+                self._stopping.wait(_BEAT)
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if now >= self._beat_at:
+            self._beat_at = now + _BEAT
+            for lane in self._runtime.lanes:
+                self._beat(lane)
+        idle = len(self._runtime.claims()) < self._runtime.slots
+        self._next_due = min([_BEAT, *(self._ledger.tend(lane, idle=idle) for lane in self._runtime.lanes)])
+        if self._troubled:
+            _log.warning("the ledger is back")
+            self._troubled = False
+        self._wait_for_orders(max(min(self._beat_at - time.monotonic(), self._next_due), _SHORTEST))
+
+    def _beat(self, lane: str) -> None:
+        claims = {claim.id: claim for claim in self._runtime.claims(lane)}
+        runs = [(claim.id, claim.attempt) for claim in claims.values()]
+        for renewal in self._ledger.beat(lane, self._runtime.worker, runs):
+            claim = claims[renewal.id]
+            if renewal.stop:
+                self._stop(claim, renewal.stop)
+            else:
+                self._extend(claim, renewal.remaining)
+
+    def _wait_for_orders(self, patience: float) -> None:
+        if not self._runtime.lanes:
+            self._stopping.wait(patience)
+            return
+        mails = [self._ledger.keys(lane).mail(self._runtime.worker) for lane in self._runtime.lanes]
+        timeout = patience + self._runtime.settings.connect_timeout
+        found = self._ledger.line.command("BLPOP", *mails, f"{patience:.3f}", timeout=timeout)
+        if found:
+            order = json.loads(found[1])
+            claim = self._runtime.find_claim(order["id"])
+            if claim is not None and claim.attempt == order["attempt"]:
+                self._stop(claim, order["reason"])
+
+    def _stop(self, claim: Claim, reason: str) -> None:
+        if self._runtime.find_claim(claim.id) is not claim:
+            return  # over meanwhile
+        if not claim.stop:
+            level = logging.WARNING if reason == Reason.LEASE_LOST else logging.INFO
+            _log.log(level, "%s is told to stop: %s", claim.id, reason)
+        claim.stop = reason
+        self._tripline.trip(claim, reason)
+
+    def _extend(self, claim: Claim, remaining: float) -> None:
+        deadline_at = time.monotonic() + remaining
+        if abs(deadline_at - claim.deadline_at) > _BEAT / 2:
+            claim.deadline_at = deadline_at
+            self._tripline.extend(claim, remaining)

@@ -1,0 +1,145 @@
+"""The asking request: between a free slot and the start of a work it puts the question to the ledger.
+
+Celery calls `revoked()` when a slot is free, before the pool sees the work (in prefork pools; thread pools have no
+free slot to wait for, hence no prefetching there). `_announce_revoked` and the attributes set here are Celery's own and
+private: Celery is pinned below its next minor version, and tests hold it to this.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from billiard.exceptions import Terminated, WorkerLostError
+from celery.utils.log import get_logger
+from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+from ..interest.errors import LedgerUnavailable
+from ..interest.records import Answer, Submission, lane_of
+from ..interest.states import Verdict
+from ..tasks.message import letter
+from .dropped import Dropped
+from .runtime import Claim, Runtime, runtime_of
+
+_log = get_logger(__name__)
+
+
+class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
+    """A request that starts nothing nobody wants."""
+
+    _claim: Claim | None = None
+
+    def revoked(self) -> bool:
+        """Asks. True means: dropped or held, and the message is done with."""
+        if self._already_revoked:
+            return True
+        ours = self._request_dict.get("askfirst")
+        if not isinstance(ours, dict) or lane_of(self.id) is None:
+            return bool(super().revoked())  # an ordinary Celery call of this task
+        try:
+            answer = self._ask(ours)
+        except LedgerUnavailable as error:
+            self._give_back(error)
+            return True
+        if answer.verdict is Verdict.RUN:
+            self._claim = self._runtime.add_claim(self.id, answer.attempt, answer.remaining)
+            self._request_dict["askfirst_claim"] = {
+                "attempt": answer.attempt,
+                "deadline_at": self._claim.deadline_at,
+                "failures": answer.failures,
+            }
+            return False
+        self._let_go(answer)
+        return True
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """A pool process has it."""
+        if self._claim is not None:
+            self._claim.pid = pid
+        super().on_accepted(pid, time_accepted)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """The run failed, was dropped on the way, or died with its process."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, Dropped):
+            task_ready(self)
+            self._announce_dropped(error.reason)
+            self.acknowledge()
+            return
+        if self._claim is not None and isinstance(error, WorkerLostError | Terminated | SystemExit):
+            self._report_loss(self._claim)
+        super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def acknowledge(self) -> None:
+        """The message is done with, and so is the claim."""
+        self._drop_claim()
+        super().acknowledge()
+
+    def reject(self, requeue: bool = False) -> None:
+        """The message goes back or away, and with it the claim."""
+        self._drop_claim()
+        super().reject(requeue)
+
+    @property
+    def _runtime(self) -> Runtime:
+        return runtime_of(self._app)
+
+    def _ask(self, ours: dict[str, Any]) -> Answer:
+        ledger = self._runtime.ledger
+        deadline = int(self._request_dict.get("askfirst_deadline") or 0)
+        question = {"worker": self._runtime.worker, "nonce": secrets.token_hex(8), "message_deadline": deadline}
+        answer = ledger.ask(self.id, **question)
+        if answer is None:
+            ledger.adopt(self._as_submission(ours), deadline)
+            answer = ledger.ask(self.id, **question)
+        return answer or Answer(Verdict.DROP, "the ledger forgot it twice")
+
+    def _as_submission(self, ours: dict[str, Any]) -> Submission:
+        """The submission as the message tells it, for a ledger that lost its record."""
+        headers = {
+            name: value
+            for name, value in self._request_dict.items()
+            if name in self._message.headers and name != "askfirst_deadline"
+        }
+        body = self._body if isinstance(self._body, str) else bytes(self._body).decode()
+        return Submission(
+            id=self.id,
+            lane=lane_of(self.id) or "",
+            name=self._type,
+            interest=str(ours.get("interest", "")),
+            timeout=0.0,
+            letter=letter(headers, body),
+            retention=float(ours.get("retention", self._runtime.settings.retention)),
+            key=str(ours.get("key", "")),
+        )
+
+    def _let_go(self, answer: Answer) -> None:
+        task_ready(self)
+        self._already_revoked = True
+        if answer.verdict is Verdict.DROP:
+            self._announce_dropped(answer.reason)
+        _log.info("%s %s[%s]: %s", answer.verdict, self.name, self.id, answer.reason)
+        self.acknowledge()
+
+    def _give_back(self, error: LedgerUnavailable) -> None:
+        """Without the ledger nothing may start: it could run twice. The message goes back to the broker."""
+        task_ready(self)
+        self._already_revoked = True
+        _log.error("%s[%s] goes back to its queue: %s", self.name, self.id, error)
+        self.reject(requeue=True)
+
+    def _announce_dropped(self, reason: str) -> None:
+        # Flower shows only fields it knows; a custom event makes the state DROPPED.
+        self.send_event("task-dropped", result=reason, exception=reason)
+
+    def _report_loss(self, claim: Claim) -> None:
+        try:
+            self._runtime.ledger.release(claim.id, claim.attempt, lost=True)
+        except LedgerUnavailable as error:
+            _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
+
+    def _drop_claim(self) -> None:
+        if self._claim is not None:
+            self._runtime.drop_claim(self._claim)
+            self._claim = None

@@ -1,0 +1,179 @@
+"""One run: decode, call, normalise, finish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from ..interest.errors import InvalidPayload, LedgerUnavailable
+from ..interest.ledger import Ending
+from ..interest.records import Outcome
+from ..interest.states import Reason, State
+from ..tasks import InterestLost, WorkContext, WorkType
+from ..tasks.context import set_current_context
+from ..tasks.payload import check_size
+from .dropped import Dropped
+from .reporting import Reporter
+from .runtime import Runtime
+
+Reply = TypeVar("Reply")
+
+_log = logging.getLogger(__name__)
+_FINISH_PATIENCE: Final = 300.0  # seconds a result outlives an outage of the ledger, in the slot that made it
+_FINISH_PAUSE: Final = 0.5  # seconds between two tries
+
+#: What a function may raise to fail its work. SystemExit too: a work that calls sys.exit() must not take its slot along.
+_FAILURES = (Exception, SystemExit, asyncio.CancelledError)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One claimed start of a work."""
+
+    id: str
+    key: str | None
+    interest: str
+    retention: float
+    attempt: int
+    deadline_at: float
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What a run made: a value with its JSON, or an error, or a reason why it was given up."""
+
+    value: Any = None
+    text: str = ""
+    error: BaseException | None = None
+    lost: str = ""
+
+
+def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str, Any]) -> Any:
+    """Runs it and tells the ledger, then Celery: by the value, by the error, or by `Dropped`."""
+    reporter = Reporter(runtime.ledger, run.id, run.attempt)
+    context = WorkContext(
+        id=run.id,
+        key=run.key,
+        attempt=run.attempt,
+        timeout=run.deadline_at - time.monotonic(),
+        report=reporter.report,
+    )
+    runtime.running.enter(context)
+    try:
+        product = _produce(runtime, work_type, context, payload)
+        reporter.flush()
+        outcome = _conclude(runtime, work_type, run, product)
+    finally:
+        runtime.running.leave(context)
+        reporter.close()
+    return _for_celery(product, outcome, context)
+
+
+def _produce(runtime: Runtime, work_type: WorkType, context: WorkContext, payload: dict[str, Any]) -> Product:
+    try:
+        arguments = work_type.carrier.decode(json.dumps(payload))
+        value = contextvars.copy_context().run(_call, work_type, context, arguments)
+        text = _encode_result(runtime, work_type, value)
+    except InterestLost as lost:
+        return Product(lost=lost.reason)
+    except _FAILURES as error:
+        return Product(error=error)
+    return Product(value=value, text=text)
+
+
+def _call(work_type: WorkType, context: WorkContext, arguments: dict[str, Any]) -> Any:
+    set_current_context(context)
+    leading = (context,) if work_type.carrier.wants_context else ()
+    if not work_type.is_async:
+        return work_type.function(*leading, **arguments)
+    return asyncio.run(work_type.function(*leading, **arguments))
+
+
+def _encode_result(runtime: Runtime, work_type: WorkType, value: Any) -> str:
+    try:
+        text = work_type.carrier.result.encode({"value": value})[len('{"value":') : -1]
+        check_size(f"the result of {work_type.name}", text, work_type.max_payload or runtime.settings.max_payload)
+    except InvalidPayload as error:
+        raise InvalidResult(str(error)) from None
+    return text
+
+
+class InvalidResult(Exception):
+    """A function returned what its annotation does not allow, or what JSON can't carry."""
+
+
+def _conclude(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -> Outcome | None:
+    """Writes the end of the run, or puts it back for another try; None if another attempt owns the work."""
+    failure = ""
+    if product.error is not None:
+        failure = json.dumps(describe_error(product.error))
+        retried = _retry(runtime, work_type, run, product.error, failure)
+        if retried is not None:
+            return retried
+    state, reason = State.COMPLETED, ""
+    if product.error is not None:
+        state = State.FAILED
+    elif product.lost:
+        state = State.EXPIRED if product.lost == Reason.DEADLINE_PASSED else State.CANCELLED
+        reason = product.lost
+    ending = Ending(
+        run.id, run.attempt, state, work_type.name, run.interest, run.retention, reason, product.text, failure
+    )
+    return _insist(lambda: runtime.ledger.finish(ending), run)
+
+
+def _retry(runtime: Runtime, work_type: WorkType, run: Run, error: BaseException, failure: str) -> Outcome | None:
+    """An outcome in state PENDING if it will be tried again, else None: then this was the last try."""
+    delay = work_type.retry.delay(error, run.failures) if isinstance(error, Exception) else None
+    if delay is None:
+        return None
+    said = _insist(lambda: runtime.ledger.retry(run.id, run.attempt, delay, failure), run)
+    return Outcome(run.id, State.PENDING, "retrying") if said == "retrying" else None
+
+
+def _insist(write: Callable[[], Reply], run: Run) -> Reply | None:
+    """Writes to the ledger, through an outage if need be."""
+    give_up_at = time.monotonic() + _FINISH_PATIENCE
+    while True:
+        try:
+            return write()
+        except LedgerUnavailable as error:
+            if time.monotonic() > give_up_at:
+                _log.critical("%s: the end of the run could not be written: %s", run.id, error)
+                return None
+            _log.error("%s: the end of the run waits: %s", run.id, error)
+            time.sleep(_FINISH_PAUSE)
+
+
+def _for_celery(product: Product, outcome: Outcome | None, context: WorkContext) -> Any:
+    if outcome is None:
+        context.log.warning("%s: attempt %d came too late, its result is refused", context.id, context.attempt)
+        raise Dropped(Reason.LEASE_LOST)
+    if outcome.state is State.COMPLETED:
+        return product.value
+    if outcome.state in (State.CANCELLED, State.EXPIRED):
+        raise Dropped(outcome.reason)
+    if outcome.state is State.PENDING:
+        raise Dropped(f"failed and will be tried again: {product.error!r}")
+    # A SystemExit or CancelledError would take the pool process along.
+    error = product.error
+    raise error if isinstance(error, Exception) else RuntimeError(repr(error))
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """The error as it travels to the caller."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return {
+        "type": name,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }

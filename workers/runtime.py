@@ -1,0 +1,133 @@
+"""What a worker process knows: its ledger, its name, its claims, and in a pool child the runs it is at."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..config import Settings
+from ..interest.ledger import Ledger
+from ..interest.records import lane_of
+from ..tasks import WorkContext, registry
+from ..tasks.connecting import open_ledger
+from ..tasks.published import publish
+
+
+@dataclass(slots=True)
+class Claim:
+    """A work that this worker may run, from the verdict RUN to the end of the run."""
+
+    id: str
+    attempt: int
+    deadline_at: float
+    """By the monotonic clock, which a host's processes share."""
+    pid: int | None = None
+    """The pool child that runs it, once known."""
+    stop: str = ""
+    """Why it must stop, once known."""
+
+    @property
+    def lane(self) -> str:
+        """The lane it came from."""
+        return lane_of(self.id) or ""
+
+
+@dataclass
+class Running:
+    """The runs of this very process, for whoever learns that one must stop."""
+
+    _contexts: dict[str, WorkContext] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, context: WorkContext) -> None:
+        """The run begins."""
+        with self._lock:
+            self._contexts[context.id] = context
+
+    def leave(self, context: WorkContext) -> None:
+        """The run is over."""
+        with self._lock:
+            self._contexts.pop(context.id, None)
+
+    def trip(self, id: str, attempt: int, reason: str) -> bool:
+        """Trips the token of that run; whether it runs here."""
+        with self._lock:
+            context = self._contexts.get(id)
+        if context is None or context.attempt != attempt:
+            return False
+        context.token.trip(reason)
+        return True
+
+    def extend(self, id: str, attempt: int, remaining: float) -> None:
+        """Moves the deadline of that run: a caller with a later one has joined."""
+        with self._lock:
+            context = self._contexts.get(id)
+        if context is not None and context.attempt == attempt:
+            context.extend(remaining)
+
+
+class Runtime:
+    """Hangs at the Celery app as `app.askfirst`."""
+
+    def __init__(self, settings: Settings, broker: str | None) -> None:
+        self.settings = settings
+        self.worker = ""
+        self.slots = 0
+        self.lanes: list[str] = []
+        self.running = Running()
+        self._broker = broker
+        self._ledger: Ledger | None = None
+        self._claims: dict[str, Claim] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of this process's main thread, opened at first use: declaring an app connects to nothing."""
+        if self._ledger is None:
+            self._ledger = self.open_ledger()
+        return self._ledger
+
+    def open_ledger(self) -> Ledger:
+        """A ledger with a connection of its own, for another thread."""
+        return open_ledger(self.settings, broker=self._broker)
+
+    def start(self, worker: str, slots: int, queues: list[str]) -> None:
+        """The worker is up: it makes its lanes and work types known. Raises `LedgerUnavailable`."""
+        self.worker = worker
+        self.slots = slots
+        prefix = f"{self.settings.namespace}."
+        self.lanes = [queue.removeprefix(prefix) for queue in queues if queue.startswith(prefix)]
+        if self.lanes:
+            self.ledger.know_lanes(self.lanes)
+        self.ledger.publish_types({definition.name: publish(definition) for definition in registry.all_types()})
+
+    def add_claim(self, id: str, attempt: int, remaining: float) -> Claim:
+        """Notes that this worker is to run the work."""
+        claim = Claim(id, attempt, time.monotonic() + remaining)
+        with self._lock:
+            self._claims[id] = claim
+        return claim
+
+    def drop_claim(self, claim: Claim) -> None:
+        """The run is over."""
+        with self._lock:
+            if self._claims.get(claim.id) is claim:
+                del self._claims[claim.id]
+
+    def find_claim(self, id: str) -> Claim | None:
+        """The claim on this work, if this worker has it."""
+        with self._lock:
+            return self._claims.get(id)
+
+    def claims(self, lane: str | None = None) -> list[Claim]:
+        """All claims, or those of one lane."""
+        with self._lock:
+            return [claim for claim in self._claims.values() if lane is None or claim.lane == lane]
+
+
+def runtime_of(app: Any) -> Runtime:
+    """The runtime of an app made by `create_app` or taught by `install`."""
+    runtime: Runtime = app.askfirst
+    return runtime

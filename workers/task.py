@@ -1,0 +1,42 @@
+"""A work type as a Celery task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Task
+
+from ..tasks.definition import WorkType
+from .running import Run, run_work
+from .runtime import runtime_of
+
+
+class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
+    """An ordinary Celery task with its own name, whose requests ask first."""
+
+    Request = "askfirst.workers.request:AskingRequest"
+    abstract = True
+    # The message is done with when the run is: until then it counts against the prefetch limit.
+    acks_late = True
+    work_type: WorkType
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the work if it was asked for through askfirst, else the plain function."""
+        request = self.request
+        claim = getattr(request, "askfirst_claim", None)
+        if request.called_directly or claim is None:
+            return self._run_plainly(*args, **kwargs)
+        run = Run(
+            id=request.id,
+            key=request.askfirst.get("key") or None,
+            interest=str(request.askfirst.get("interest", "")),
+            retention=float(request.askfirst.get("retention", 0.0)),
+            attempt=claim["attempt"],
+            deadline_at=claim["deadline_at"],
+            failures=claim["failures"],
+        )
+        return run_work(runtime_of(self.app), self.work_type, run, kwargs)
+
+    def _run_plainly(self, *args: Any, **kwargs: Any) -> Any:
+        """A call by Celery's own means: nobody waits in the ledger, so there is nothing to ask or to finish."""
+        return self.run(*args, **kwargs)
