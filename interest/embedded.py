@@ -27,6 +27,7 @@ __all__ = ["EmbeddedRedis", "EmbeddedRedisError", "embedded_redis"]
 
 _START_TIMEOUT = 60.0
 _JOIN_TIMEOUT = 20.0  # more than a keeper takes to stop its server
+_STARTS = 3
 _POLL = 0.01
 # sockaddr_un has 108 bytes, and Redis cuts a longer path silently.
 _LONGEST_SOCKET_PATH = 100
@@ -106,22 +107,29 @@ class EmbeddedRedis:
             # Redis would remove it without asking.
             raise EmbeddedRedisError(f"expected {self._socket} to be a Redis's socket, got another file: move it away")
         server = self._server_for_the_data()
-        # Without -S a virtual environment's .pth files would cost more than all the rest.
-        command = [sys.executable, "-I", "-S", keeper.__file__, server.path, self._folder, self._socket]
         said = ""
-        while not said:  # it was killed before it could say anything
-            with subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            ) as process:
-                assert process.stdout is not None
-                said = self._read_to_end(process.stdout.fileno(), deadline)
-        if said != keeper.READY:
-            reason = said.strip().rpartition("\n")[2]
-            raise EmbeddedRedisError(f"the embedded Redis could not be started: {reason}{self._end_of_log()}")
+        for _ in range(_STARTS):
+            said = self._spawn(server, deadline)
+            if said == keeper.READY:
+                return
+            if said:
+                break
+        reason = said.strip().rpartition("\n")[2] or "its keeper was killed"
+        raise EmbeddedRedisError(f"the embedded Redis could not be started: {reason}{self._end_of_log()}")
+
+    def _spawn(self, server: ServerExecutable, deadline: float) -> str:
+        """Start a keeper; what it said, which is nothing if it was killed at once."""
+        # Without -S a virtual environment's .pth files would cost more than all the rest.
+        python = [sys.executable, "-I", "-S", keeper.__file__]
+        with subprocess.Popen(
+            [*python, str(server.path), str(self._folder), str(self._socket)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            return self._read_to_end(process.stdout.fileno(), deadline)
 
     def _server_for_the_data(self) -> ServerExecutable:
         if not (self._folder / "appendonlydir").exists():
@@ -148,6 +156,8 @@ class EmbeddedRedis:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return ""
+        if not lines:
+            return f"; {log} is empty: is the disk full?"
         return f"; {log} ends: {' | '.join(lines[-_LOG_LINES_TOLD:])}"
 
 

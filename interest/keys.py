@@ -1,4 +1,4 @@
-"""Every key in Redis, by name: nothing else spells one. `scripts/includes/keys.lua` mirrors it, and a test holds it to that.
+"""Every key in Redis, by name. `scripts/includes/keys.lua` mirrors it, and a test holds it to that.
 
 The keys of one lane share a hash tag equal to the name of its Celery queue, so a script touches one slot of a Redis
 Cluster, the queue's own list included.
@@ -74,6 +74,11 @@ class LaneKeys:
     def workers(self) -> str:
         """Sorted set: worker → last beat (ms). Trimmed by the caretaker; no TTL."""
         return f"{self.base}:workers"
+
+    @property
+    def runtimes(self) -> str:
+        """Hash: work type name → mean, mean deviation and time (ms) of its runs. No TTL."""
+        return f"{self.base}:runtimes"
 
     @property
     def totals(self) -> str:

@@ -33,7 +33,8 @@ def open_connection(url: str, connect_timeout: float) -> redis.connection.Abstra
         driver_info=None,
         client_name="askfirst",
     )
-    connection: redis.connection.AbstractConnection = pool.make_connection()
+    connection = pool.make_connection()
+    assert isinstance(connection, redis.connection.AbstractConnection)  # the other kind caches, and isn't asked for
     return connection
 
 
@@ -60,7 +61,7 @@ class Line:
         return self.batch([command], timeout)[0]
 
     def batch(self, items: Sequence[Call | Command], timeout: float | None = None) -> list[Any]:
-        """All of them in one round trip, their replies in order. Raises `LedgerUnavailable`, also if one was refused."""
+        """All of them in one round trip, their replies in order. Raises `LedgerUnavailable`, also if one is refused."""
         give_up_at = time.monotonic() + (self._connect_timeout if timeout is None else timeout)
         if not self._lock.acquire(timeout=max(give_up_at - time.monotonic(), 0)):
             raise LedgerUnavailable(explain(self.url, TimeoutError("it does not answer")))
@@ -115,7 +116,7 @@ class Line:
             connection = open_connection(self.url, min(self._connect_timeout, max(give_up_at - time.monotonic(), 0.01)))
             connection.connect()
             try:
-                check_server(connection, self.url)
+                check_server(connection, self.url, max(give_up_at - time.monotonic(), 0.01))
             except BaseException:
                 connection.disconnect()
                 raise

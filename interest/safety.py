@@ -15,11 +15,11 @@ _log = logging.getLogger(__name__)
 _MINIMUM_VERSION = (6, 2)
 
 
-def check_server(connection: Any, url: str) -> None:
+def check_server(connection: Any, url: str, timeout: float) -> None:
     """Asks the server about itself. Raises `LedgerUnavailable` if it is too old, evicts keys or takes no writes."""
     connection.send_command("INFO")
     try:
-        info = _parse(connection.read_response())
+        info = _parse(connection.read_response(timeout=timeout))
     except redis.exceptions.NoPermissionError:
         _log.warning("%s: INFO is not allowed to this user: version and eviction policy are not checked", redacted(url))
         return

@@ -25,7 +25,7 @@ class Script:
         self.arguments: tuple[str, ...] = tuple(found[0].split(", ")) if found else ()
 
     def bind(self, keys: tuple[str, ...], rest: tuple[Argument, ...] = (), /, **arguments: Argument) -> Call:
-        """The script with everything it needs; `rest` follows the named arguments. TypeError if a name doesn't match."""
+        """The script with all it needs; `rest` follows the named arguments. TypeError if a name doesn't match."""
         try:
             values = [arguments.pop(name) for name in self.arguments]
         except KeyError as missing:

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """The last caller left: `cancel()`, the end of a `with` block, or an orderly exit."""
     CALLER_GONE = "caller gone"
     """Every attached caller's pulse stopped while the ledger was up."""
+    NOT_ENOUGH_TIME = "not enough time left"
+    """Less time is left than a run of this type takes, and other work waits for the slot."""
     CANCELLED = "cancelled by an operator"
     """`askfirst.cancel()` or `askfirst cancel`: for all callers."""
     REVOKED = "revoked"
@@ -73,9 +75,9 @@ TRANSITIONS: MappingProxyType[State, MappingProxyType[State, str]] = MappingProx
     {
         State.PENDING: MappingProxyType(
             {
-                State.RUNNING: "ask: RUN",
+                State.RUNNING: "RUN",
                 State.CANCELLED: "cancel, last withdraw, replace, caller gone",
-                State.EXPIRED: "deadline passed",
+                State.EXPIRED: "deadline passed, not enough time left",
                 State.FAILED: "unknown work type",
             }
         ),

@@ -124,7 +124,9 @@ def check_size(name: str, text: str, limit: int | str) -> None:
     """Raises `InvalidPayload` if the text is larger than the limit (bytes of UTF-8)."""
     most = size_in_bytes(limit)
     if len(text) * 4 > most and (size := len(text.encode())) > most:
-        raise InvalidPayload(f"{name}: expected at most {most} bytes of JSON, got {size}; raise max_payload or pass a reference")
+        raise InvalidPayload(
+            f"{name}: expected at most {most} bytes of JSON, got {size}: pass a reference, or raise max_payload"
+        )
 
 
 def describe(title: str, error: ValidationError) -> str:

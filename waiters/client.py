@@ -55,8 +55,7 @@ class Client:
                 self._send(drafts[start : start + _BATCH])
         except BaseException:
             # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
-            for waiter in waiters:
-                waiter.cancel()
+            self._abandon(waiters)
             raise
         return waiters
 
@@ -111,12 +110,14 @@ class Client:
         left = [waiter for waiter in self._mailbox.outstanding() if waiter.interest.startswith("a:")]
         if not left:
             return
+        pairs = [(waiter.id, waiter.interest) for waiter in left]
         try:
-            for start in range(0, len(left), _BATCH):
-                self.ledger.withdraw_many([(waiter.id, waiter.interest) for waiter in left[start : start + _BATCH]])
-            _log.warning("%d work(s) were still awaited at exit and have been withdrawn; detached=True keeps them", len(left))
+            for start in range(0, len(pairs), _BATCH):
+                self.ledger.withdraw_many(pairs[start : start + _BATCH])
+            fate = "are withdrawn now (detached=True keeps them)"
         except LedgerUnavailable as error:
-            _log.warning("%d work(s) were still awaited at exit and lapse with this process's pulse: %s", len(left), error)
+            fate = f"will lapse with this process's pulse ({error})"
+        _log.warning("%d work(s) were still awaited at exit and %s", len(left), fate)
 
     # Steps of a submission
 
@@ -155,10 +156,14 @@ class Client:
         submitted = self.ledger.submit_many([submission for submission, _ in drafts], patience)
         for (_, waiter), answer in zip(drafts, submitted, strict=True):
             if answer.status == "duplicate":
-                self._mailbox.forget(waiter)
                 raise DuplicateWork(f"{waiter.name}: key {waiter.key!r} is held by {answer.id}", answer.id)
             if answer.id != waiter.id:
                 self._move(waiter, answer.id)
+
+    def _abandon(self, waiters: Sequence[WorkWaiter]) -> None:
+        for waiter in waiters:
+            self._mailbox.forget(waiter)
+            self._mailbox.withdraw_later(waiter)
 
     def _move(self, waiter: WorkWaiter, id: str) -> None:
         """The waiter joined another work, whose outcome may have come before the waiter was known by its id."""

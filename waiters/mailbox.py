@@ -59,6 +59,7 @@ class Mailbox:
         self._heard_lanes: frozenset[str] = frozenset()
         self._pulse_at = 0.0
         self._busy_until = 0.0
+        self._overdue_at = math.inf
         self._unchecked: deque[str] = deque()
 
     # For the threads of the caller
@@ -171,9 +172,9 @@ class Mailbox:
 
     def _next_action(self) -> float:
         """When the thread has something to do by itself, deadlines apart."""
-        if self._wire is None and self._wanted() and self._connecting is None:
-            return self._connect_at
-        return math.inf
+        if self._wire is None:
+            return self._connect_at if self._wanted() and self._connecting is None else math.inf
+        return math.inf if self._wire.idle else self._overdue_at
 
     def _wanted(self) -> bool:
         return bool(self._waiters or self._withdrawals)
@@ -183,8 +184,9 @@ class Mailbox:
     def _keep_connected(self, now: float) -> None:
         with self._lock:
             wanted, lanes = self._wanted(), frozenset(self._lanes)
-        if self._wire is not None and not lanes <= self._heard_lanes:
-            # It waits for letters in the old lanes only, and can't be asked to do anything else meanwhile.
+        # Connected before a lane came into use, it waits for letters in the old ones only; and a server that owes a reply
+        # for long will not send it: it hangs, or the connection broke without a word.
+        if self._wire is not None and (not lanes <= self._heard_lanes or now > self._overdue_at):
             self._hang_up()
         if self._wire is not None or self._connecting is not None or not wanted or now < self._connect_at:
             return
@@ -209,7 +211,7 @@ class Mailbox:
             self._wake()
 
     def _hang_up(self) -> None:
-        wire, self._wire = self._wire, None
+        wire, self._wire, self._overdue_at = self._wire, None, math.inf
         if wire is not None:
             wire.close()
 
@@ -232,7 +234,9 @@ class Mailbox:
         for _ in range(min(_CHECKS, len(self._unchecked))):
             id = self._unchecked.popleft()
             wire.queue(self._ledger.outcome_command(id), self._checked(id))
-        self._ask_for_letters(wire, 0.001 if self._unchecked else max(self._pulse_at - now, 0.01))
+        patience = 0.001 if self._unchecked else max(self._pulse_at - now, 0.01)
+        self._ask_for_letters(wire, patience)
+        self._overdue_at = now + patience + 2 * self._connect_timeout
         wire.send()
 
     def _ask_for_letters(self, wire: Wire, patience: float) -> None:

@@ -37,7 +37,7 @@ class Wire:
         connection = open_connection(url, connect_timeout)
         try:
             connection.connect()
-            check_server(connection, url)
+            check_server(connection, url, connect_timeout)
             for script in scripts:
                 connection.send_command("SCRIPT LOAD", script.text)
                 connection.read_response()
@@ -50,8 +50,11 @@ class Wire:
         return cls(url, connection)
 
     def fileno(self) -> int:
-        """The socket, for polling."""
-        return int(self._connection._sock.fileno())
+        """The socket, for polling. Raises `LedgerUnavailable`."""
+        sock = self._connection._get_socket()
+        if sock is None:
+            raise LedgerUnavailable("the connection is closed")
+        return sock.fileno()
 
     @property
     def idle(self) -> bool:

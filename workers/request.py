@@ -8,6 +8,7 @@ private: Celery is pinned below its next minor version, and tests hold it to thi
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from billiard.exceptions import Terminated, WorkerLostError
@@ -88,12 +89,16 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
     def _ask(self, ours: dict[str, Any]) -> Answer:
         ledger = self._runtime.ledger
         deadline = int(self._request_dict.get("askfirst_deadline") or 0)
-        question = {"worker": self._runtime.worker, "nonce": secrets.token_hex(8), "message_deadline": deadline}
-        answer = ledger.ask(self.id, **question)
+        ask = partial(
+            ledger.ask, self.id, worker=self._runtime.worker, nonce=secrets.token_hex(8), message_deadline=deadline
+        )
+        answer = ask()
         if answer is None:
             ledger.adopt(self._as_submission(ours), deadline)
-            answer = ledger.ask(self.id, **question)
-        return answer or Answer(Verdict.DROP, "the ledger forgot it twice")
+            answer = ask()
+        if answer is None:
+            raise LedgerUnavailable(f"{self.id}: its record was lost again at once")
+        return answer
 
     def _as_submission(self, ours: dict[str, Any]) -> Submission:
         """The submission as the message tells it, for a ledger that lost its record."""

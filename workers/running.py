@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 _FINISH_PATIENCE: Final = 300.0  # seconds a result outlives an outage of the ledger, in the slot that made it
 _FINISH_PAUSE: Final = 0.5  # seconds between two tries
 
-#: What a function may raise to fail its work. SystemExit too: a work that calls sys.exit() must not take its slot along.
+#: What fails a work. SystemExit too: a work that calls sys.exit() must not take its slot along.
 _FAILURES = (Exception, SystemExit, asyncio.CancelledError)
 
 

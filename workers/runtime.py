@@ -14,6 +14,8 @@ from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
 from ..tasks.published import publish
 
+_EARLY = 16  # orders kept for runs that have not begun; a child has one run at a time
+
 
 @dataclass(slots=True)
 class Claim:
@@ -39,12 +41,17 @@ class Running:
     """The runs of this very process, for whoever learns that one must stop."""
 
     _contexts: dict[str, WorkContext] = field(default_factory=dict)
+    _early: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Orders that overtook the run they are for."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self, context: WorkContext) -> None:
         """The run begins."""
         with self._lock:
             self._contexts[context.id] = context
+            reason = self._early.pop((context.id, context.attempt), "")
+        if reason:
+            context.token.trip(reason)
 
     def leave(self, context: WorkContext) -> None:
         """The run is over."""
@@ -55,10 +62,19 @@ class Running:
         """Trips the token of that run; whether it runs here."""
         with self._lock:
             context = self._contexts.get(id)
-        if context is None or context.attempt != attempt:
-            return False
+            if context is None or context.attempt != attempt:
+                return False
         context.token.trip(reason)
         return True
+
+    def trip_when_it_comes(self, id: str, attempt: int, reason: str) -> None:
+        """Trips the token of that run, now or at its start: in a pool child orders can overtake the work."""
+        with self._lock:
+            if id not in self._contexts:
+                self._early[id, attempt] = reason
+                while len(self._early) > _EARLY:
+                    self._early.pop(next(iter(self._early)))
+        self.trip(id, attempt, reason)
 
     def extend(self, id: str, attempt: int, remaining: float) -> None:
         """Moves the deadline of that run: a caller with a later one has joined."""

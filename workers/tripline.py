@@ -74,7 +74,7 @@ def _listen(line: socket.socket, running: Running) -> None:
             if not secrets.compare_digest(order["secret"], _SECRET):
                 continue
             if "trip" in order:
-                running.trip(order["id"], order["attempt"], order["trip"])
+                running.trip_when_it_comes(order["id"], order["attempt"], order["trip"])
             else:
                 running.extend(order["id"], order["attempt"], order["extend"])
         except (ValueError, KeyError, TypeError) as error:

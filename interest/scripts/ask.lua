@@ -9,6 +9,7 @@
 --
 -- @include keys
 -- @include ending
+-- @include expected
 local id, worker, nonce, lease, pulse_timeout, max_deliveries, message_deadline = unpack(ARGV)
 pulse_timeout = tonumber(pulse_timeout)
 
@@ -42,9 +43,9 @@ local function claim(record, deadline)
 end
 
 local found = redis.call('HMGET', work_key(id), 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor',
-  'nonce')
+  'nonce', 'name')
 local record = { state = found[1], reason = found[2], attempt = found[3], failures = found[4],
-  rung_at = found[5], predecessor = found[6], nonce = found[7] }
+  rung_at = found[5], predecessor = found[6], nonce = found[7], name = found[8] }
 
 if not record.state then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'DROP', 'duplicate delivery' } end
@@ -69,6 +70,10 @@ if reason then
   return { 'DROP', reason }
 end
 if verdict == 'doubt' then return hold("waiting for the caller's pulse", 1000) end
+if too_late(record.name, deadline - now) then
+  end_work(id, 'EXPIRED', 'not enough time left')
+  return { 'DROP', 'not enough time left' }
+end
 if record.predecessor and redis.call('HGET', work_key(record.predecessor), 'state') == 'RUNNING' then
   return hold('older work of the same key still runs', 10000)
 end

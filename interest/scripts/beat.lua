@@ -2,7 +2,8 @@
 --
 -- KEYS   lane
 -- ARGV   `lease`, `pulse_timeout` in ms, then pairs of work id and attempt
--- Reply  triples: id, ms left until the last deadline, empty | id, 0, reason to stop
+-- Reply  triples: id, ms left until the last deadline, empty | id, 0, reason to stop. A run that this very attempt has
+--        ended already is left out: its worker is about to notice.
 --
 -- @include keys
 -- @include ending
@@ -10,22 +11,25 @@ local worker, lease, pulse_timeout = unpack(ARGV)
 give_evidence()
 redis.call('ZADD', workers_key, now, worker)
 
-local function reason_to_stop(id, attempt)
-  local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping')
-  if record[1] ~= 'RUNNING' or record[2] ~= attempt then return 'lease lost' end
-  redis.call('ZADD', index_key('RUNNING'), now + lease, id)
-  if record[3] then return record[3] end
-  local verdict, deadline = weigh(id, tonumber(pulse_timeout))
-  local reason = UNWANTED[verdict]
-  if reason then redis.call('HSET', work_key(id), 'stopping', reason) end
-  return reason, deadline
+local reply = {}
+local function answer(id, left, reason)
+  reply[#reply + 1] = id
+  reply[#reply + 1] = left
+  reply[#reply + 1] = reason
 end
 
-local reply = {}
-for i = 4, #ARGV, 2 do
-  local reason, deadline = reason_to_stop(ARGV[i], ARGV[i + 1])
-  reply[#reply + 1] = ARGV[i]
-  reply[#reply + 1] = deadline and deadline - now or 0
-  reply[#reply + 1] = reason or ''
+local function renew(id, attempt)
+  local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping')
+  if record[2] == attempt and record[1] ~= 'RUNNING' and record[1] ~= 'PENDING' then return end
+  if record[1] ~= 'RUNNING' or record[2] ~= attempt then return answer(id, 0, 'lease lost') end
+  redis.call('ZADD', index_key('RUNNING'), now + lease, id)
+  if record[3] then return answer(id, 0, record[3]) end
+  local verdict, deadline = weigh(id, tonumber(pulse_timeout))
+  local reason = UNWANTED[verdict]
+  if not reason then return answer(id, deadline - now, '') end
+  redis.call('HSET', work_key(id), 'stopping', reason)
+  answer(id, 0, reason)
 end
+
+for i = 4, #ARGV, 2 do renew(ARGV[i], ARGV[i + 1]) end
 return reply

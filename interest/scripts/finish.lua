@@ -11,8 +11,9 @@
 -- @include keys
 -- @include ending
 -- @include record
+-- @include expected
 local id, attempt, state, reason, result, failure, name, interest, retention = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason')
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at')
 
 if not record[1] then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'stale' } end
@@ -25,6 +26,7 @@ elseif record[1] ~= 'RUNNING' then
   -- Said before, and the reply was lost on the way.
   return { record[1], record[4] or '', letters }
 end
+if record[5] then learn_runtime(name, now - record[5], state ~= 'COMPLETED') end
 if record[3] then state, reason, result, failure = state_for(record[3]), record[3], '', '' end
 end_work(id, state, reason, result ~= '' and result or nil, failure ~= '' and failure or nil)
 return { state, reason, letters }

@@ -46,5 +46,5 @@ end
 local UNWANTED = { expired = 'deadline passed', gone = 'caller gone', none = 'withdrawn by its callers' }
 
 local function state_for(reason)
-  return reason == 'deadline passed' and 'EXPIRED' or 'CANCELLED'
+  return (reason == 'deadline passed' or reason == 'not enough time left') and 'EXPIRED' or 'CANCELLED'
 end

@@ -12,5 +12,6 @@ local pulse_key = lane .. ':pulse'
 local evidence_key = lane .. ':evidence'
 local workers_key = lane .. ':workers'
 local totals_key = lane .. ':totals'
+local runtimes_key = lane .. ':runtimes'
 
 local MAIL_TTL = 60000      -- ms; a party silent for longer asks for what it missed when it is back

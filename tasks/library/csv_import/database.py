@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from .errors import TargetError
 from .options import ImportContext
@@ -51,8 +49,6 @@ def open_engine(url: URL) -> Engine:
         raise TargetError(f"{redacted(url)}: no usable driver: {error}") from None
     if engine.dialect.is_async:
         raise TargetError(f"{redacted(url)}: expected a driver without asyncio, got {engine.dialect.driver}")
-    if sqlite:
-        event.listen(engine, "connect", _leave_transactions_to_us)
     return engine
 
 
@@ -66,6 +62,8 @@ def transaction(engine: Engine, ctx: ImportContext) -> Iterator[Connection]:
     with engine.connect() as connection, connection.begin():
         sqlite = engine.dialect.name == "sqlite"
         if sqlite:
+            # Left to itself the sqlite3 module begins before the first INSERT only: a table made or dropped before
+            # that would stay so, whatever happens next.
             when_unlocked(ctx, lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         yield connection
         if sqlite:
@@ -96,9 +94,3 @@ def database_errors(url: URL) -> Iterator[None]:
             text = text.replace(url.password, "***")
         # The cause stays behind: its text could show what was just taken out.
         raise TargetError(f"{redacted(url)}: {text}") from None
-
-
-def _leave_transactions_to_us(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    # Left to itself the sqlite3 module starts a transaction before the first INSERT only: tables made or dropped
-    # before that would stay so whatever happens next.
-    connection.isolation_level = None

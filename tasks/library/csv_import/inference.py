@@ -19,6 +19,8 @@ _DATE = re.compile(_DAY).fullmatch
 _DATETIME = re.compile(_DAY + _TIME).fullmatch
 _DATETIME_TZ = re.compile(_DAY + _TIME + _OFFSET).fullmatch
 
+# Up to here a float holds every integer.
+_EXACT = 2**53
 # A column of names or measurements rarely repeats more values than this; past it, values are looked at each time.
 _REMEMBERED = 10_000
 
@@ -45,7 +47,7 @@ def _float(text: str) -> float:
     if not _FLOAT(text):
         raise ValueError
     value = float(text)
-    if isinf(value) or (_INTEGER(text) and int(text) != value):
+    if isinf(value) or (_INTEGER(text) and abs(int(text)) > _EXACT):
         raise ValueError
     return value
 

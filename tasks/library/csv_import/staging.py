@@ -28,21 +28,21 @@ CAN_REPLACE = frozenset({"postgresql", "mysql", "mariadb"})
 _CLOCK_ERROR = 3_600
 
 
-class _RenameTables(ExecutableDDLElement):
+class RenameTables(ExecutableDDLElement):
     """Rename tables to the names of others, in one step where there are several."""
 
     def __init__(self, *renames: tuple[Table, Table]) -> None:
         self.renames = renames
 
 
-@compiles(_RenameTables)
-def _rename_one(element: _RenameTables, compiler: DDLCompiler, **_: Any) -> str:
+@compiles(RenameTables)
+def _rename_one(element: RenameTables, compiler: DDLCompiler, **_: Any) -> str:
     ((table, new),) = element.renames
     return f"ALTER TABLE {compiler.preparer.format_table(table)} RENAME TO {compiler.preparer.format_table(new)}"
 
 
-@compiles(_RenameTables, "mysql", "mariadb")
-def _rename_all(element: _RenameTables, compiler: DDLCompiler, **_: Any) -> str:
+@compiles(RenameTables, "mysql", "mariadb")
+def _rename_all(element: RenameTables, compiler: DDLCompiler, **_: Any) -> str:
     name = compiler.preparer.format_table
     return "RENAME TABLE " + ", ".join(f"{name(table)} TO {name(new)}" for table, new in element.renames)
 
@@ -86,10 +86,10 @@ def _sweep(connection: Connection, target: str) -> None:
 
 def _publish(connection: Connection, table: Table, target: Table, replace: bool) -> None:
     if not (replace and inspect(connection).has_table(target.name)):
-        connection.execute(_RenameTables((table, target)))
+        connection.execute(RenameTables((table, target)))
     elif connection.dialect.name == "postgresql":
         connection.execute(DropTable(target))
-        connection.execute(_RenameTables((table, target)))
+        connection.execute(RenameTables((table, target)))
     else:
         _swap(connection, table, target)
 
@@ -97,9 +97,9 @@ def _publish(connection: Connection, table: Table, target: Table, replace: bool)
 def _swap(connection: Connection, table: Table, target: Table) -> None:
     """Put the table into the target's place where tables can't be renamed and dropped in one transaction."""
     old = Table(f"{table.name}_old", MetaData())
-    connection.execute(_RenameTables((target, old), (table, target)))
+    connection.execute(RenameTables((target, old), (table, target)))
     try:
         connection.execute(DropTable(old))
     except SQLAlchemyError:  # such as: another table refers to it
-        connection.execute(_RenameTables((target, table), (old, target)))
+        connection.execute(RenameTables((target, table), (old, target)))
         raise

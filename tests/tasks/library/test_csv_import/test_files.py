@@ -1,4 +1,4 @@
-"""Which files can be read: compressed by content, any encoding, any usual delimiter; the others are named with what is wrong."""
+"""Which files can be read: compressed or not, in any encoding, with any usual delimiter; others get a clear error."""
 
 import bz2
 import gzip

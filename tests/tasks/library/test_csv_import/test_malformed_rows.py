@@ -50,7 +50,7 @@ def test_a_row_that_starts_before_its_fault_is_named_by_its_first_line(import_cs
 def test_a_quote_that_never_closes_fails_the_import_whatever_the_limit(import_csv, database):
     with pytest.raises(MalformedRows, match="line 3: a quote opened here is never closed"):
         import_csv('a,b\n1,2\n3,"x\n' + "4,5\n" * 50, max_errors=100)
-    with pytest.raises(MalformedRows, match="line 3: .* may never be closed"):
+    with pytest.raises(MalformedRows, match=r"line 3: .* may never be closed"):
         import_csv('a,b\n1,2\n3,"x\n' + "4,5\n" * 50_000, max_errors=100)
     assert not database.path.exists()
 

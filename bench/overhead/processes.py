@@ -1,0 +1,131 @@
+"""The processes of a run: a Redis and a worker for each side, started and ended here by their ids."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import redis
+
+from askfirst.interest.server import find_server
+
+ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE = 30.0  # seconds for a process to come up or to end
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One side's Redis and worker."""
+
+    name: str
+    url: str
+    redis_pid: int
+    worker_pid: int
+
+    def pids(self) -> dict[str, list[int]]:
+        """The processes by what they are."""
+        children = psutil.Process(self.worker_pid).children(recursive=True)
+        return {"worker": [self.worker_pid], "pool": [child.pid for child in children], "redis": [self.redis_pid]}
+
+    def memory(self) -> float:
+        """MB of the worker and its pool, shared pages counted once (PSS)."""
+        pids = self.pids()
+        processes = [psutil.Process(pid) for pid in pids["worker"] + pids["pool"]]
+        return float(sum(process.memory_full_info().pss for process in processes)) / 2**20
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """CPU time these processes have used."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return float(sum(spent.user + spent.system for spent in times))
+
+
+@contextlib.contextmanager
+def running_redis(folder: Path) -> Iterator[tuple[str, int]]:
+    """A Redis of its own on a free port, without persistence: its URL and process id."""
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(find_server().path), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen([*command, "--dir", str(folder), "--loglevel", "warning"], stdout=subprocess.DEVNULL)
+    try:
+        url = f"redis://127.0.0.1:{port}/0"
+        with redis.Redis.from_url(url) as client:
+            _until_it_answers(client)
+        yield url, process.pid
+    finally:
+        _end(process)
+
+
+def _until_it_answers(client: redis.Redis) -> None:
+    give_up_at = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def running_worker(name: str, url: str, concurrency: int, events: bool) -> Iterator[int]:
+    """A worker of that side: its process id. It may still be starting."""
+    arguments = [name, url, str(concurrency), "on" if events else "off"]
+    process = subprocess.Popen([sys.executable, "-m", "bench.overhead.worker", *arguments], cwd=ROOT)
+    try:
+        yield process.pid
+        if process.poll() is not None:
+            raise RuntimeError(f"the {name} worker ended with {process.returncode}")
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+
+
+@contextlib.contextmanager
+def running_fleets(folder: Path, names: tuple[str, ...], concurrency: int, events: bool) -> Iterator[list[Fleet]]:
+    """A Redis and a worker for each side."""
+    with contextlib.ExitStack() as stack:
+        fleets = []
+        for name in names:
+            url, redis_pid = stack.enter_context(running_redis(folder / f"{name}-{concurrency}-{events}"))
+            worker_pid = stack.enter_context(running_worker(name, url, concurrency, events))
+            fleets.append(Fleet(name, url, redis_pid, worker_pid))
+        yield fleets
+
+
+def idle_cpu(fleet: Fleet, seconds: float) -> float:
+    """Percent of one CPU that the side's worker, pool and Redis use while nobody asks for anything."""
+    pids = [pid for group in fleet.pids().values() for pid in group]
+    before = cpu_seconds(pids)
+    time.sleep(seconds)
+    return 100 * (cpu_seconds(pids) - before) / seconds
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without anything that would configure one of the sides."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ASKFIRST_", "CELERY_"))}

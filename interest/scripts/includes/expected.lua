@@ -1,0 +1,47 @@
+-- @include clock
+-- How long a run of a work type takes, learned from the runs before, from claim to finish.
+--
+-- Mean and mean deviation are kept as RFC 6298 does for round-trip times, with gains of 1/8 and 1/4; a single outlier
+-- counts as twice the mean at most. Where run times are steady the deviation is a margin on top (four of them); where
+-- they are not, the type's mean says too little about one run to ask for more than itself.
+
+local STALE = 1000          -- ms without a finished run (beyond one run's length) after which the estimate is tested
+
+local function known_runtime(name)
+  local known = redis.call('HGET', runtimes_key, name)
+  if not known then return nil end
+  local mean, deviation, at = string.match(known, '^(%S+) (%S+) (%S+)$')
+  return tonumber(mean), tonumber(deviation), tonumber(at)
+end
+
+local function note_runtime(name, mean, deviation)
+  redis.call('HSET', runtimes_key, name, string.format('%.3f %.3f %d', mean, deviation, now))
+end
+
+-- `cut` if the run was stopped before its end: it would have taken at least this long.
+local function learn_runtime(name, took, cut)
+  local mean, deviation = known_runtime(name)
+  if not mean then
+    if not cut then note_runtime(name, took, took / 2) end
+    return
+  end
+  if cut and took < mean then return end
+  local off = math.min(took, 2 * mean + 1) - mean
+  note_runtime(name, mean + off / 8, deviation + (math.abs(off) - deviation) / 4)
+end
+
+-- Whether a work of this type is not worth its slot with so little time left, others waiting for the slot. Now and then
+-- one is let through, or a wrong estimate would never be found out.
+local function too_late(name, left)
+  local mean, deviation, at = known_runtime(name)
+  if not mean then return false end
+  local margin = 4 * deviation
+  if margin > mean / 2 then margin = 0 end
+  if left >= mean + margin then return false end
+  if redis.call('ZCARD', index_key('PENDING')) < 2 then return false end
+  if now - at > mean + STALE then
+    note_runtime(name, mean, deviation)
+    return false
+  end
+  return true
+end

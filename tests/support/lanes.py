@@ -1,0 +1,204 @@
+"""One lane of the ledger on a bench: short ways to every script, and a clock that can be moved.
+
+The ledger's clock is Redis's own. `let_pass` makes it later for everything the lane has written, by moving all the times
+in it into the past: what was due in five seconds is due now.
+"""
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from askfirst.interest.keys import LaneKeys
+from askfirst.interest.ledger import Ending, Ledger
+from askfirst.interest.records import Answer, Outcome, Submission, WorkStatus, new_id, read_letter
+from askfirst.interest.states import Reason, State, Verdict
+
+_TIMES_OF_A_WORK = ("submitted_at", "started_at", "finished_at", "deadline", "rung_at")
+
+
+class Lane:
+    """The lane "default" of a ledger, with callers, workers and time under the test's hand."""
+
+    def __init__(self, ledger: Ledger, redis: Any, name: str = "default") -> None:
+        self.ledger = ledger
+        self.redis = redis
+        self.name = name
+        self.keys: LaneKeys = ledger.keys(name)
+        self._interests = 0
+
+    # Callers
+
+    def interest(self, caller: str = "alice", *, detached: bool = False) -> str:
+        self._interests += 1
+        return f"{'d' if detached else 'a'}:{caller}:{self._interests}"
+
+    def submission(self, caller: str = "alice", *, detached: bool = False, **fields: Any) -> Submission:
+        id = fields.pop("id", None) or new_id(self.name)
+        payload = {"x": 1}
+        letter = (
+            '"task":"t","id":"' + id + '"},"content-type":"application/json","content-encoding":"utf-8","body":'
+            + json.dumps(json.dumps([[], payload, {}])) + "}"
+        )  # fmt: skip
+        interest = fields.pop("interest", None) or self.interest(caller, detached=detached)
+        values = {"name": "t", "timeout": 60.0, "retention": 300.0, "letter": letter} | fields
+        return Submission(id=id, lane=self.name, interest=interest, **values)
+
+    def submit(self, caller: str = "alice", *, detached: bool = False, **fields: Any) -> Submission:
+        """A new work, as its submission; the id is the one it has in the ledger."""
+        submission = self.submission(caller, detached=detached, **fields)
+        answer = self.ledger.submit(submission)
+        return dataclasses.replace(submission, id=answer.id)
+
+    def running(self, caller: str = "alice", *, worker: str = "w1", **fields: Any) -> Submission:
+        """A work that a worker has just started, as its first attempt."""
+        submission = self.submit(caller, **fields)
+        answer = self.ask(submission.id, worker=worker)
+        assert answer is not None
+        assert answer.verdict is Verdict.RUN, answer
+        return submission
+
+    def ended(self, state: State, **fields: Any) -> Submission:
+        """A work that ended in this state."""
+        submission = self.running(**fields)
+        reason = {State.EXPIRED: Reason.DEADLINE_PASSED, State.CANCELLED: Reason.WITHDRAWN}.get(state, "")
+        self.finish(submission, state=state, reason=str(reason))
+        assert self.state(submission.id) is state
+        return submission
+
+    def pulse(self, *callers: str) -> None:
+        for caller in callers:
+            self.ledger.line.call(self.ledger.pulse_call(self.name, caller))
+
+    def mail(self, party: str) -> list[dict[str, Any]]:
+        """Takes the letters out of a mailbox."""
+        letters = self.redis.lrange(self.keys.mail(party), 0, -1)
+        self.redis.delete(self.keys.mail(party))
+        return [json.loads(text) for text in letters]
+
+    def outcomes(self, caller: str = "alice") -> list[Outcome]:
+        """Takes the outcomes out of a caller's mailbox."""
+        letters = self.redis.lrange(self.keys.mail(caller), 0, -1)
+        self.redis.delete(self.keys.mail(caller))
+        return [read_letter(text) for text in letters]
+
+    # Workers
+
+    def ask(
+        self, id: str, *, worker: str = "w1", nonce: str | None = None, message_deadline: int | None = None
+    ) -> Answer | None:
+        """Asks, by a message that says it is good for another minute unless told otherwise."""
+        deadline = self.now() + 60_000 if message_deadline is None else message_deadline
+        return self.ledger.ask(id, worker=worker, nonce=nonce or secrets.token_hex(8), message_deadline=deadline)
+
+    def verdict(self, id: str, **options: Any) -> tuple[Verdict, str]:
+        """What asking says, without the claim's details."""
+        answer = self.ask(id, **options)
+        assert answer is not None, f"{id} is unknown"
+        return answer.verdict, answer.reason
+
+    def finish(
+        self,
+        submission: Submission,
+        *,
+        attempt: int = 1,
+        state: State = State.COMPLETED,
+        reason: str = "",
+        result: str = "42",
+        failure: str = "",
+    ) -> Outcome | None:
+        if state is State.FAILED and not failure:
+            failure = json.dumps({"type": "ValueError", "message": "no", "traceback": "Traceback: no"})
+        result = result if state is State.COMPLETED else ""
+        ending = Ending(
+            submission.id,
+            attempt,
+            state,
+            submission.name,
+            submission.interest,
+            submission.retention,
+            reason,
+            result,
+            failure,
+        )
+        return self.ledger.finish(ending)
+
+    def beat(self, *runs: tuple[str, int], worker: str = "w1") -> dict[str, str]:
+        """A worker's heartbeat; the reason to stop of each run, empty where it may go on."""
+        return {renewal.id: renewal.stop for renewal in self.ledger.beat(self.name, worker, runs)}
+
+    def tend(self, *, idle: bool = False, limit: int = 100) -> float:
+        return self.ledger.tend(self.name, idle=idle, limit=limit)
+
+    # Looking
+
+    def state(self, id: str) -> State | None:
+        value = self.redis.hget(self.keys.work(id), "state")
+        return State(value) if value else None
+
+    def status(self, id: str) -> WorkStatus:
+        status = self.ledger.statuses([id])[0]
+        assert status is not None, f"{id} is unknown"
+        return status
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What lies in the lane's queue, oldest first."""
+        return [json.loads(text) for text in reversed(self.redis.lrange(self.keys.queue, 0, -1))]
+
+    def rung(self) -> list[str]:
+        """Takes the messages out of the queue; the ids of their works, oldest first."""
+        ids = [message["properties"]["correlation_id"] for message in self.messages()]
+        self.redis.delete(self.keys.queue)
+        return ids
+
+    # Time
+
+    def now(self) -> int:
+        """The ledger's clock, in ms."""
+        seconds, micros = self.redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def let_pass(self, seconds: float, *, beating: Sequence[str] = ()) -> None:
+        """Time passes. The callers in `beating` keep their pulse, and then a worker beats too: the ledger is up."""
+        step = 1.0 if beating else seconds
+        left = seconds
+        while left > 0:
+            self._shift(round(min(step, left) * 1000))
+            left -= step
+            if beating:
+                self.beat(worker="clock")
+                self.pulse(*beating)
+
+    def let_pass_unpulsed(self, seconds: float) -> None:
+        """Time passes, the ledger is up, a worker beats, and no caller gives a sign of life."""
+        left = seconds
+        while left > 0:
+            self._shift(round(min(1.0, left) * 1000))
+            self.beat(worker="clock")
+            left -= 1.0
+
+    def _shift(self, milliseconds: int) -> None:
+        keys = list(self.redis.scan_iter(match=f"{self.keys.base}:*", count=1000))
+        kinds = [key.removeprefix(self.keys.base + ":").split(":", 1)[0] for key in keys]
+        for key, kind in zip(keys, kinds, strict=True):
+            if kind in ("interests", "index", "pulse", "workers"):
+                self._shift_scores(key, milliseconds)
+            elif kind == "work":
+                self._shift_fields(key, _TIMES_OF_A_WORK, milliseconds)
+            elif kind == "evidence":
+                self._shift_fields(key, ("last", "since", "heard"), milliseconds)
+            left = self.redis.pttl(key)
+            if left >= 0:
+                self.redis.pexpire(key, left - milliseconds)  # deletes it if that is in the past
+
+    def _shift_scores(self, key: str, milliseconds: int) -> None:
+        moved = {member: int(score) - milliseconds for member, score in self.redis.zrange(key, 0, -1, withscores=True)}
+        if moved:
+            self.redis.zadd(key, moved)
+
+    def _shift_fields(self, key: str, names: Sequence[str], milliseconds: int) -> None:
+        found = zip(names, self.redis.hmget(key, names), strict=True)
+        moved = {name: int(value) - milliseconds for name, value in found if value is not None}
+        if moved:
+            self.redis.hset(key, mapping=moved)
