@@ -23,7 +23,7 @@ from . import keeper
 from .server import EmbeddedRedisError, ServerExecutable, find_server
 from .url import broker_url_for
 
-__all__ = ["EmbeddedRedis", "EmbeddedRedisError", "embedded_redis"]
+__all__ = ["EmbeddedRedis", "EmbeddedRedisError", "embedded_redis", "running_url"]
 
 _START_TIMEOUT = 60.0
 _JOIN_TIMEOUT = 20.0  # more than a keeper takes to stop its server
@@ -180,6 +180,13 @@ def embedded_redis(data_dir: Path) -> EmbeddedRedis:
         return used
 
 
+def running_url(data_dir: Path) -> str | None:
+    """The URL of this data folder's Redis if it runs, without starting it or writing anything; else None."""
+    folder = (data_dir / "redis").resolve()
+    path = _socket_path(folder, make=False)
+    return f"unix://{quote(str(path))}?db=0" if keeper.answers(path) else None
+
+
 def _unlock_after_fork() -> None:
     # Another thread may have held it at the fork, and does not exist in the child.
     global _lock
@@ -205,12 +212,13 @@ def _private(folder: Path) -> Path:
     )
 
 
-def _socket_path(folder: Path) -> Path:
+def _socket_path(folder: Path, *, make: bool = True) -> Path:
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return _private(_SHORT_FOLDER / f"askfirst-{os.geteuid()}") / f"{digest}.sock"
+    short = _SHORT_FOLDER / f"askfirst-{os.geteuid()}"
+    return (_private(short) if make else short) / f"{digest}.sock"
 
 
 def _joined(folder: Path) -> int:

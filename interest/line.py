@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -42,12 +42,13 @@ class Line:
     """Sends commands and scripts, one batch at a time, and gives up in time.
 
     Every script may be sent twice without harm, so a batch whose connection broke is sent once more: a lost reply and
-    a lost command look the same from here.
+    a lost command look the same from here. `before_connect` sees that there is a server, where that is ours to do.
     """
 
-    def __init__(self, url: str, connect_timeout: float) -> None:
+    def __init__(self, url: str, connect_timeout: float, before_connect: Callable[[], None] | None = None) -> None:
         self.url = url
         self._connect_timeout = connect_timeout
+        self._before_connect = before_connect
         self._lock = threading.Lock()
         self._connection: redis.connection.AbstractConnection | None = None
         _lines.add(self)
@@ -68,19 +69,23 @@ class Line:
         try:
             replies = self._exchange_twice([_command(item) for item in items], give_up_at)
             self._teach(items, replies, give_up_at)
-        except (RedisError, OSError) as error:
+        except BaseException as error:
+            # Also when interrupted: the next caller must not read this one's reply as its own.
             self._drop()
+            if isinstance(error, LedgerUnavailable) or not isinstance(error, RedisError | OSError):
+                raise
             raise LedgerUnavailable(explain(self.url, error)) from error
-        except BaseException:
-            # Interrupted between a command and its reply: the next caller must not read this reply as its own.
-            self._drop()
-            raise
         finally:
             self._lock.release()
         for reply in replies:
             if isinstance(reply, RedisError):
                 raise LedgerUnavailable(explain(self.url, reply)) from reply
         return replies
+
+    def prepare(self) -> None:
+        """Sees that there is a server to connect to, where that is ours to do. Raises `LedgerUnavailable`."""
+        if self._before_connect is not None:
+            self._before_connect()
 
     def close(self) -> None:
         """Ends the connection; the next call opens another."""
@@ -91,7 +96,7 @@ class Line:
         fresh = self._connection is None
         try:
             return self._exchange(commands, give_up_at)
-        except redis.AuthenticationError:
+        except (redis.AuthenticationError, LedgerUnavailable):
             raise
         except (redis.ConnectionError, OSError):
             self._drop()
@@ -113,6 +118,7 @@ class Line:
 
     def _connect(self, give_up_at: float) -> redis.connection.AbstractConnection:
         if self._connection is None:
+            self.prepare()
             connection = open_connection(self.url, min(self._connect_timeout, max(give_up_at - time.monotonic(), 0.01)))
             connection.connect()
             try:

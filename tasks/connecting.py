@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import threading
-import weakref
-from collections.abc import Sequence
-from typing import Any
-
-from kombu import Connection, Producer, Queue
-from kombu.exceptions import OperationalError
-
 from ..config import Settings
 from ..interest.embedded import embedded_redis
 from ..interest.ledger import Ledger, Policy
 from ..interest.line import Line
-from ..interest.url import broker_url_for, redacted, redis_url_for_client
-
-_log = logging.getLogger(__name__)
+from ..interest.url import broker_url_for, redis_url_for_client
 
 
 def redis_url(settings: Settings) -> str:
@@ -42,75 +29,11 @@ def open_ledger(settings: Settings, *, broker: str | None = None) -> Ledger:
     url = redis_url(settings)
     broker = broker or settings.broker_url
     policy = Policy(settings.lease, settings.pulse_timeout, settings.max_deliveries)
-    line = Line(url, settings.connect_timeout)
+    revive = embedded_redis(settings.data_dir).ensure_running if settings.redis_url is None else None
+    line = Line(url, settings.connect_timeout, revive)
     doorbell = None
     if broker is not None and redis_url_for_client(broker) != url:
+        from .doorbell import Doorbell  # kombu takes a quarter of a second to import, and most callers never ring
+
         doorbell = Doorbell(broker, settings.connect_timeout)
     return Ledger(line, settings.namespace, policy, doorbell)
-
-
-class Doorbell:
-    """Publishes messages through kombu, where the broker is not the ledger's Redis.
-
-    A message that can't be published is not lost: the record is in the ledger, and a caretaker rings again.
-    """
-
-    def __init__(self, url: str, connect_timeout: float) -> None:
-        self._url = url
-        self._connect_timeout = connect_timeout
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
-        _doorbells.add(self)
-
-    def __call__(self, queue: str, letters: Sequence[str]) -> None:
-        """Publishes them to the queue, in order, or leaves them to a caretaker."""
-        with self._lock:
-            # Twice, the second time on a fresh connection: an idle one may have been cut without a word.
-            if not self._published(queue, letters) and not self._published(queue, letters):
-                _log.warning("the broker at %s is away: its work is rung again later", redacted(self._url))
-
-    def _published(self, queue: str, letters: Sequence[str]) -> bool:
-        if self._connection is None:
-            options = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-            self._connection = Connection(
-                self._url, connect_timeout=self._connect_timeout, transport_options=options
-            )
-        try:
-            producer = Producer(self._connection.default_channel)
-            for text in letters:
-                _publish(producer, queue, json.loads(text))
-        except (OperationalError, OSError, *self._connection.connection_errors, *self._connection.channel_errors):
-            self._connection.release()
-            self._connection = None
-            return False
-        return True
-
-    def _forget(self) -> None:
-        """In a forked child: the connection is the parent's, and the lock may be held by a thread that isn't here."""
-        self._lock = threading.Lock()
-        self._connection = None
-
-
-def _publish(producer: Producer, queue: str, message: dict[str, Any]) -> None:
-    producer.publish(
-        message["body"],
-        routing_key=queue,
-        headers=message["headers"],
-        content_type=message["content-type"],
-        content_encoding=message["content-encoding"],
-        correlation_id=message["properties"]["correlation_id"],
-        delivery_mode=2,
-        declare=[Queue(queue, routing_key=queue)],
-        retry=False,
-    )
-
-
-_doorbells: weakref.WeakSet[Doorbell] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for doorbell in list(_doorbells):
-        doorbell._forget()
-
-
-os.register_at_fork(after_in_child=_forget_all)

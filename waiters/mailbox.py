@@ -184,8 +184,8 @@ class Mailbox:
     def _keep_connected(self, now: float) -> None:
         with self._lock:
             wanted, lanes = self._wanted(), frozenset(self._lanes)
-        # Connected before a lane came into use, it waits for letters in the old ones only; and a server that owes a reply
-        # for long will not send it: it hangs, or the connection broke without a word.
+        # Connected before a lane came into use, it waits for letters in the old ones only; and a server that owes a
+        # reply for long will not send it: it hangs, or the connection broke without a word.
         if self._wire is not None and (not lanes <= self._heard_lanes or now > self._overdue_at):
             self._hang_up()
         if self._wire is not None or self._connecting is not None or not wanted or now < self._connect_at:
@@ -196,6 +196,7 @@ class Mailbox:
 
     def _connect(self) -> None:
         try:
+            self._ledger.line.prepare()
             wire = Wire.open(self._ledger.line.url, self._connect_timeout, (script("pulse"), script("withdraw")))
         except LedgerUnavailable as error:
             _log.debug("%s", error)

@@ -41,12 +41,12 @@ class Wire:
             for script in scripts:
                 connection.send_command("SCRIPT LOAD", script.text)
                 connection.read_response()
-        except (RedisError, OSError) as error:
-            connection.disconnect()
-            raise LedgerUnavailable(explain(url, error)) from error
         except LedgerUnavailable:
             connection.disconnect()
             raise
+        except (RedisError, OSError) as error:
+            connection.disconnect()
+            raise LedgerUnavailable(explain(url, error)) from error
         return cls(url, connection)
 
     def fileno(self) -> int:
@@ -87,6 +87,8 @@ class Wire:
                     handler(reply)
         except TimeoutError:
             return  # the rest of the reply is on its way
+        except LedgerUnavailable:
+            raise
         except (RedisError, OSError) as error:
             raise LedgerUnavailable(explain(self._url, error)) from error
 

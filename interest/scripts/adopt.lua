@@ -6,13 +6,11 @@
 -- Reply  1 if adopted, 0 if there is a record after all
 --
 -- @include keys
--- @include interest
 -- @include record
 local id, name, key, interest, deadline, retention, letter = unpack(ARGV)
 if redis.call('EXISTS', work_key(id)) == 1 then return 0 end
-redis.call('HSET', work_key(id), 'name', name, 'state', 'PENDING', 'submitted_at', now, 'attempt', 0, 'failures', 0,
-  'losses', 0, 'rings', 0, 'retention', retention, 'letter', letter)
-if key ~= '' and redis.call('HSETNX', key_key(key), name, id) == 1 then redis.call('HSET', work_key(id), 'key', key) end
+-- The key goes to the adopted work unless another holds it by now.
+if key ~= '' and redis.call('HSETNX', key_key(key), name, id) == 0 then key = '' end
+create(id, name, 'PENDING', key, string.gsub(interest, '^a:', 'd:', 1), tonumber(deadline), tonumber(retention), letter, 0)
 redis.call('ZADD', index_key('PENDING'), now + 10000, id)
-add_interest(id, string.gsub(interest, '^a:', 'd:', 1), tonumber(deadline), tonumber(retention))
 return 1

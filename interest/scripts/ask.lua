@@ -19,11 +19,9 @@ local function hold(reason, patience)
   return { 'HOLD', reason }
 end
 
+-- Messages come roughly in the order of their rings: those rung well before this one should have come by now.
 local function hear(rung_at)
-  local heard = redis.call('HGET', evidence_key, 'heard')
-  if rung_at and (not heard or tonumber(rung_at) > tonumber(heard)) then
-    redis.call('HSET', evidence_key, 'heard', rung_at)
-  end
+  if rung_at then redis.call('HSET', evidence_key, 'heard', rung_at) end
 end
 
 -- The same question again: the reply was lost on the way, the claim stands.

@@ -17,9 +17,8 @@ local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping',
 
 if not record[1] then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'stale' } end
-  redis.call('HSET', work_key(id), 'name', name, 'state', 'RUNNING', 'submitted_at', now, 'attempt', attempt,
-    'retention', retention)
-  add_interest(id, interest, now, tonumber(retention))
+  create(id, name, 'RUNNING', '', interest, now, tonumber(retention), '', 0)
+  redis.call('HSET', work_key(id), 'attempt', attempt)
 elseif record[2] ~= attempt or record[1] == 'PENDING' then
   return { 'stale' }
 elseif record[1] ~= 'RUNNING' then

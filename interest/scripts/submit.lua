@@ -13,6 +13,7 @@
 -- @include record
 local id, name, key, on_duplicate, interest, timeout, delay, retention, letter = unpack(ARGV)
 local deadline = now + timeout
+retention = tonumber(retention)
 
 if redis.call('EXISTS', work_key(id)) == 1 then
   return { 'accepted', id, redis.call('HGET', work_key(id), 'deadline') - now, letters }
@@ -21,31 +22,29 @@ end
 local predecessor
 if key ~= '' then
   local other = redis.call('HGET', key_key(key), name)
-  local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'retention', 'predecessor') or {}
+  local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
   if found[1] == 'PENDING' or found[1] == 'RUNNING' then
     if on_duplicate == 'reject' then return { 'duplicate', other, 0, letters } end
     if on_duplicate == 'join' and not found[2] then
-      add_interest(other, interest, deadline, tonumber(found[3]))
+      add_interest(other, interest, deadline)
       return { 'joined', other, timeout, letters }
     end
     -- Replaced, or being stopped already: the new one starts when the old run is over.
-    predecessor = found[1] == 'RUNNING' and other or found[4]
+    predecessor = found[1] == 'RUNNING' and other or found[3]
     if not found[2] then dismiss(other, 'CANCELLED', 'replaced by newer work of the same key') end
   end
   redis.call('HSET', key_key(key), name, id)
 end
 
-redis.call('HSET', work_key(id), 'name', name, 'state', 'PENDING', 'submitted_at', now, 'attempt', 0, 'failures', 0,
-  'losses', 0, 'rings', 0, 'retention', retention, 'letter', letter)
-if key ~= '' then redis.call('HSET', work_key(id), 'key', key) end
+local delayed = tonumber(delay) > 0
+create(id, name, 'PENDING', key, interest, deadline, retention, letter, delayed and 0 or 1)
 if predecessor then
   redis.call('HSET', work_key(id), 'predecessor', predecessor)
   redis.call('HSET', work_key(predecessor), 'successor', id)
 end
-add_interest(id, interest, deadline, tonumber(retention))
-if tonumber(delay) > 0 then
+if delayed then
   redis.call('ZADD', index_key('PENDING'), now + delay, id)
 else
-  ring(id)
+  publish(id, 1, deadline, letter)
 end
 return { 'accepted', id, timeout, letters }

@@ -159,24 +159,19 @@ class Lane:
         seconds, micros = self.redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def let_pass(self, seconds: float, *, beating: Sequence[str] = ()) -> None:
-        """Time passes. The callers in `beating` keep their pulse, and then a worker beats too: the ledger is up."""
-        step = 1.0 if beating else seconds
-        left = seconds
-        while left > 0:
-            self._shift(round(min(step, left) * 1000))
-            left -= step
-            if beating:
-                self.beat(worker="clock")
-                self.pulse(*beating)
+    def let_pass(self, seconds: float, *, up: bool = False, pulses: Sequence[str] = ()) -> None:
+        """Time passes. `up`: a worker beats all the while, which is evidence that the ledger is there; else it is mute.
 
-    def let_pass_unpulsed(self, seconds: float) -> None:
-        """Time passes, the ledger is up, a worker beats, and no caller gives a sign of life."""
+        The callers in `pulses` keep their pulse.
+        """
         left = seconds
         while left > 0:
-            self._shift(round(min(1.0, left) * 1000))
-            self.beat(worker="clock")
-            left -= 1.0
+            step = min(1.0, left) if up or pulses else left
+            self._shift(round(step * 1000))
+            left -= step
+            if up:
+                self.beat(worker="clock")
+            self.pulse(*pulses)
 
     def _shift(self, milliseconds: int) -> None:
         keys = list(self.redis.scan_iter(match=f"{self.keys.base}:*", count=1000))

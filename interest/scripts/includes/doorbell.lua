@@ -4,20 +4,26 @@
 local letters = {}
 local FIRST_LOOK = 10000    -- ms until the ledger looks after a rung work that nobody asked about
 
-local function ring(id)
-  local rings = redis.call('HINCRBY', work_key(id), 'rings', 1)
-  local record = redis.call('HMGET', work_key(id), 'deadline', 'letter')
+-- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest.
+local function publish(id, rings, deadline, letter)
   local text = '{"properties":{"correlation_id":"' .. id .. '","delivery_mode":2,"priority":0,'
     .. '"delivery_info":{"exchange":"","routing_key":"' .. queue .. '"},'
     .. '"delivery_tag":"' .. id .. '/' .. rings .. '"},'
-    .. '"headers":{"askfirst_deadline":' .. record[1] .. ',' .. record[2]
+    .. '"headers":{"askfirst_deadline":' .. deadline .. ',' .. letter
   if queue_list then
     redis.call('LPUSH', queue_list, text)
   else
     letters[#letters + 1] = text
   end
-  redis.call('HSET', work_key(id), 'rung_at', now)
   -- Looked after again and again, ever more rarely: a long queue must not be walked every few seconds.
   local patience = FIRST_LOOK * math.min(2 ^ (rings - 1), 32)
-  redis.call('ZADD', index_key('PENDING'), math.min(now + patience, math.max(now, tonumber(record[1]) + 1)), id)
+  redis.call('ZADD', index_key('PENDING'), math.min(now + patience, math.max(now, deadline + 1)), id)
+end
+
+-- Rings once more for a work whose record stands.
+local function ring(id)
+  local rings = redis.call('HINCRBY', work_key(id), 'rings', 1)
+  local record = redis.call('HMGET', work_key(id), 'deadline', 'letter')
+  redis.call('HSET', work_key(id), 'rung_at', now)
+  publish(id, rings, tonumber(record[1]), record[2])
 end

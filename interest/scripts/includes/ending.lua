@@ -2,11 +2,12 @@
 -- @include interest
 -- The only way out of PENDING and RUNNING.
 
--- Puts one letter into the mailbox of each caller that holds an interest.
+-- Puts one letter into the mailbox of each caller that holds an interest; returns how many interests there are.
 local function tell_callers(id, state, reason, result, failure)
   local told = {}
   local text = cjson.encode({ id = id, state = state, reason = reason, result = result, error = failure })
-  for _, interest in ipairs(redis.call('ZRANGE', interests_key(id), 0, -1)) do
+  local interests = redis.call('ZRANGE', interests_key(id), 0, -1)
+  for _, interest in ipairs(interests) do
     local caller = caller_of(interest)
     if caller and not told[caller] then
       told[caller] = true
@@ -14,15 +15,15 @@ local function tell_callers(id, state, reason, result, failure)
       redis.call('PEXPIRE', mail_key(caller), MAIL_TTL)
     end
   end
+  return #interests
 end
 
 -- `result` and `failure` are JSON texts or nil.
 local function end_work(id, state, reason, result, failure)
   local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'key', 'successor')
   local retention = tonumber(record[2])
-  tell_callers(id, state, reason, result, failure)
-  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now,
-    'callers', redis.call('ZCARD', interests_key(id)))
+  local callers = tell_callers(id, state, reason, result, failure)
+  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now, 'callers', callers)
   if result then redis.call('HSET', work_key(id), 'result', result) end
   if failure then redis.call('HSET', work_key(id), 'error', failure) end
   redis.call('HDEL', work_key(id), 'letter', 'stopping')

@@ -1,15 +1,34 @@
 -- @include interest
--- Interests and the life span of a live record.
+-- Records and the life span they have while their work is live.
 
--- Adds an interest, tells when the work's last deadline is now, and keeps the record alive until then and beyond.
-local function add_interest(id, interest, deadline, retention)
-  redis.call('ZADD', interests_key(id), 'GT', deadline, interest)
-  local last = tonumber(redis.call('ZREVRANGE', interests_key(id), 0, 0, 'WITHSCORES')[2])
-  redis.call('HSET', work_key(id), 'deadline', last)
-  local ttl = last - now + retention + MAIL_TTL
+-- A record, an interest and a key live until the last deadline, then for the retention, and a little longer.
+local function keep(id, key, deadline, retention)
+  local ttl = deadline - now + retention + MAIL_TTL
   redis.call('PEXPIRE', work_key(id), ttl)
   redis.call('PEXPIRE', interests_key(id), ttl)
-  local key = redis.call('HGET', work_key(id), 'key')
-  if key then redis.call('PEXPIRE', key_key(key), ttl) end
+  if key and key ~= '' then redis.call('PEXPIRE', key_key(key), ttl) end
+end
+
+local function note_interest(id, interest, deadline)
+  redis.call('ZADD', interests_key(id), 'GT', deadline, interest)
   if string.sub(interest, 1, 1) == 'a' then redis.call('ZADD', pulse_key, now, caller_of(interest)) end
+end
+
+-- One more interest in a live work: its last deadline may move.
+local function add_interest(id, interest, deadline)
+  note_interest(id, interest, deadline)
+  local last = redis.call('ZREVRANGE', interests_key(id), 0, 0, 'WITHSCORES')[2]
+  local record = redis.call('HMGET', work_key(id), 'key', 'retention')
+  redis.call('HSET', work_key(id), 'deadline', last)
+  keep(id, record[1], tonumber(last), tonumber(record[2]))
+end
+
+-- A new record with its first interest. `rings` is 1 if its message is published in the same step.
+local function create(id, name, state, key, interest, deadline, retention, letter, rings)
+  redis.call('HSET', work_key(id), 'name', name, 'state', state, 'submitted_at', now, 'deadline', deadline,
+    'retention', retention, 'letter', letter, 'attempt', 0, 'failures', 0, 'rings', rings)
+  if key ~= '' then redis.call('HSET', work_key(id), 'key', key) end
+  if rings > 0 then redis.call('HSET', work_key(id), 'rung_at', now) end
+  note_interest(id, interest, deadline)
+  keep(id, key, deadline, retention)
 end

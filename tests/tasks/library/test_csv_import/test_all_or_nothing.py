@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,15 @@ def mode(request, database) -> str:
 
 
 def test_progress_runs_once_from_start_to_end_over_both_passes(import_csv, csv_file):
-    source, told = csv_file(SOURCE), Told()
-    import_csv(source, ctx=told.context, batch_rows=10)
+    source, told = csv_file("a\n" + "".join(f"{i}\n" for i in range(20_000))), Told()
+    import_csv(source, ctx=told.context, batch_rows=1_000)
     done = [progress.done for progress in told.progress]
     assert done == sorted(done)
     assert {progress.total for progress in told.progress} == {2 * source.stat().st_size}
+    assert done[0] < 0.1 * done[-1]
     assert done[-1] == told.progress[-1].total
-    assert told.progress[-1].note == "50 rows imported"
-    assert len(done) >= 11
+    assert max(later - earlier for earlier, later in pairwise(done)) < 0.1 * done[-1]
+    assert told.progress[-1].note == "20,000 rows imported"
 
 
 def test_interest_lost_at_any_batch_leaves_the_target_as_it_was(import_csv, database, mode):
@@ -96,6 +98,7 @@ def test_a_file_that_changes_between_the_passes_leaves_the_target_as_it_was(
 
 KILLED = """
 import sys
+from itertools import pairwise
 from pathlib import Path
 from askfirst.tasks import WorkContext
 from askfirst.tasks.library.csv_import import csv_import

@@ -1,0 +1,67 @@
+"""What all tests share: a real Redis, a ledger in it, workers, and a look behind everybody who leaves."""
+
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))  # `pytest` alone, unlike `python -m pytest`, doesn't find tests.support
+
+from askfirst.interest.ledger import Ledger, Policy  # noqa: E402  # the path comes first
+from askfirst.interest.line import Line  # noqa: E402
+from tests.support.lanes import Lane  # noqa: E402
+from tests.support.leaks import Leaks  # noqa: E402
+from tests.support.servers import RedisServer  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """The Redis of the whole session. Tests that freeze or kill one start their own."""
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves keys without a TTL, threads or processes behind."""
+    if not {"redis_server", "own_redis"} & set(request.fixturenames):
+        yield  # it has nothing of ours to leave
+        return
+    server = request.getfixturevalue("redis_server")
+    leaks = Leaks(server)
+    yield
+    leaks.check()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Any]:
+    """A plain client of an empty database of the session's Redis, for looking and tampering."""
+    client = redis_server.client()
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def ledger(redis_server: RedisServer, redis: Any, namespace: str) -> Iterator[Ledger]:
+    """A ledger in a namespace of its own, in an empty database."""
+    ledger = Ledger(Line(redis_server.url(), connect_timeout=2.0), namespace, Policy())
+    yield ledger
+    ledger.line.close()
+
+
+@pytest.fixture
+def lane(ledger: Ledger, redis: Any) -> Lane:
+    """The lane "default" of the ledger, with its clock in the test's hand."""
+    return Lane(ledger, redis)
