@@ -40,12 +40,11 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Any]:
+def redis(redis_server: RedisServer) -> Any:
     """A plain client of an empty database of the session's Redis, for looking and tampering."""
     client = redis_server.client()
     client.flushdb()
-    yield client
-    client.close()
+    return client
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from celery import Celery, bootsteps, signals
 from kombu import Queue
 
-from ..config import DEFAULT_LANE, Settings
+from ..config import DEFAULT_LANE, Settings, SettingsError
 from ..interest.keys import LaneKeys
 from ..tasks import registry
 from ..tasks.connecting import broker_url
@@ -23,9 +23,13 @@ __all__ = ["create_app", "install", "queues_of"]
 
 
 def create_app(settings: Settings) -> Celery:
-    """A Celery app for these settings, with every work type declared so far and later."""
-    app = Celery("askfirst", broker=broker_url(settings), set_as_current=False)
+    """A Celery app for these settings, with every work type declared so far and later. Raises `SettingsError`."""
+    url = broker_url(settings)
+    app = Celery("askfirst", broker=url, set_as_current=False)
     app.conf.update(
+        # Celery lets CELERY_BROKER_URL in the environment win over the app, but not over these two.
+        broker_read_url=url,
+        broker_write_url=url,
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
         # No message waits in a worker: one that asked must start, one that waits must be anybody's to take.
@@ -34,6 +38,10 @@ def create_app(settings: Settings) -> Celery:
         task_default_queue=LaneKeys(settings.namespace, DEFAULT_LANE).queue,
         task_queues=[Queue(name, routing_key=name) for name in queues_of(settings)],
     )
+    if (app.conf.broker_read_url, app.conf.broker_write_url) != (url, url):
+        raise SettingsError(
+            "expected CELERY_BROKER_READ_URL and CELERY_BROKER_WRITE_URL to be unset: the ledger rings at its own broker"
+        )
     _prepare(app, settings, None)
     return app
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+
 from .. import WorkError, submit_work
 from ..config import Settings
 from ..waiters import configure
@@ -57,7 +59,7 @@ def ask_plainly(runs_log: str) -> Ask:
         asked(result.id)
         try:
             result.get(timeout=max(give_up_at - time.monotonic(), 0))
-        except TimeoutError:
+        except CeleryTimeoutError:
             return "late" if patience == TIMEOUT else "left"
         return "answered"
 

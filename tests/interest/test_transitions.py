@@ -58,7 +58,7 @@ def running_and_overdue(lane: Lane) -> str:
 
 def running_without_a_lease(lane: Lane) -> str:
     submission = lane.running()
-    lane.let_pass(30, up=True, pulses=["alice"])
+    lane.let_pass(15, up=True, pulses=["alice"])
     return submission.id
 
 

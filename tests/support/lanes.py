@@ -15,6 +15,7 @@ from askfirst.interest.ledger import Ending, Ledger
 from askfirst.interest.records import Answer, Outcome, Submission, WorkStatus, new_id, read_letter
 from askfirst.interest.states import Reason, State, Verdict
 
+_BEAT = 2.5  # seconds: somebody is heard often enough to prove that the ledger is up
 _TIMES_OF_A_WORK = ("submitted_at", "started_at", "finished_at", "deadline", "rung_at")
 
 
@@ -166,7 +167,7 @@ class Lane:
         """
         left = seconds
         while left > 0:
-            step = min(1.0, left) if up or pulses else left
+            step = min(_BEAT, left) if up or pulses else left
             self._shift(round(step * 1000))
             left -= step
             if up:

@@ -34,6 +34,9 @@ def _says_no_ttl(documented: Any) -> bool:
     return "no ttl" in (inspect.getdoc(documented) or "").lower()
 
 
+_PERMANENT = permanent_keys()
+
+
 class Leaks:
     """Taken before the test, checked after it."""
 
@@ -50,7 +53,7 @@ class Leaks:
         eventually(lambda: not self._new_children(), within=3, what=f"the processes {self._new_children()} end")
 
     def _keys_without_end(self) -> list[str]:
-        permanent = [*permanent_keys(), _KOMBU]
+        permanent = [*_PERMANENT, _KOMBU]
         left = []
         for database in self._databases():
             client = self._server.client(database)
@@ -59,14 +62,10 @@ class Leaks:
             for name in names:
                 pipeline.pttl(name)
             left += [name for name, ttl in zip(names, pipeline.execute() if names else [], strict=True) if ttl == -1]
-            client.close()
         return left
 
     def _databases(self) -> list[int]:
-        client = self._server.client()
-        found = [int(name.removeprefix("db")) for name in client.info("keyspace")]
-        client.close()
-        return found
+        return [int(name.removeprefix("db")) for name in self._server.client().info("keyspace")]
 
     def _new_threads(self) -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread not in self._threads and thread.is_alive()]

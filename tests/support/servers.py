@@ -42,15 +42,20 @@ class RedisServer:
             "databases": "16",
         } | {name.replace("_", "-"): value for name, value in options.items()}
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[int, Any] = {}
         self.start()
 
     def url(self, database: int = 0, *, port: int | None = None, login: str = "") -> str:
         return f"redis://{login}127.0.0.1:{port or self.port}/{database}"
 
     def client(self, database: int = 0) -> Any:
-        """A plain client, for looking and for tampering. Close it."""
-        password = self._options.get("requirepass")
-        return redis.Redis(port=self.port, db=database, password=password, decode_responses=True, protocol=2)
+        """A plain client, for looking and for tampering; it goes with the server."""
+        if database not in self._clients:
+            password = self._options.get("requirepass")
+            self._clients[database] = redis.Redis(
+                port=self.port, db=database, password=password, decode_responses=True, protocol=2, socket_timeout=10
+            )
+        return self._clients[database]
 
     def start(self) -> None:
         """Starts it, on the same port and folder as before, and waits until it answers."""
@@ -80,6 +85,8 @@ class RedisServer:
 
     def close(self) -> None:
         """Ends it for good and removes its folder."""
+        for client in self._clients.values():
+            client.close()
         if self._process is not None:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -89,6 +96,6 @@ class RedisServer:
         return self._process
 
     def _answers(self) -> bool:
-        with contextlib.closing(self.client()) as client, contextlib.suppress(redis.exceptions.ConnectionError):
-            return bool(client.ping())
+        with contextlib.suppress(redis.exceptions.ConnectionError):
+            return bool(self.client().ping())
         return False

@@ -1,0 +1,5 @@
+"""`python -m askfirst` is the command `askfirst`."""
+
+from .cli import main
+
+main()

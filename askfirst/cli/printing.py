@@ -1,0 +1,84 @@
+"""What people read: consoles, times, and text of others made harmless."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+#: How each state looks, by its value.
+STATE_STYLES = {
+    "PENDING": "yellow",
+    "RUNNING": "cyan",
+    "COMPLETED": "green",
+    "FAILED": "red",
+    "CANCELLED": "magenta",
+    "EXPIRED": "magenta",
+}
+_UNLIMITED = 10_000  # columns; into a pipe or a file nothing is cut off or folded
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would act upon: work types, keys, notes and errors are written by others."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for plain text: nothing in it is taken for markup, and only terminals fold it."""
+    from rich.console import Console
+
+    file = sys.stderr if stderr else sys.stdout
+    width = None if file.isatty() else _UNLIMITED
+    return Console(file=file, markup=False, emoji=False, highlight=False, width=width)
+
+
+def table(*columns: str) -> Table:
+    """A table without a frame."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def duration(seconds: float) -> str:
+    """A duration for people, in its two greatest units at most."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {name} {rest} {part_name}" if rest else f"{whole // size} {name}"
+    return f"{whole} s"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """A moment as seen from now."""
+    past = (now - moment).total_seconds()
+    return f"{duration(past)} ago" if past >= 0 else f"in {duration(-past)}"
+
+
+def redis_now() -> datetime:
+    """The time by the clock that all times in the ledger are of. Raises `LedgerUnavailable`."""
+    from askfirst.waiters.client import default_client
+
+    seconds, microseconds = default_client().ledger.line.command("TIME")
+    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=int(microseconds))
+
+
+def as_json(value: Any) -> str:
+    """A value as one line of JSON."""
+    import json
+
+    from pydantic_core import to_jsonable_python
+
+    return json.dumps(to_jsonable_python(value), ensure_ascii=False)
