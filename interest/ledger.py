@@ -59,14 +59,15 @@ class Ledger:
 
     def submit(self, submission: Submission, timeout: float | None = None) -> Submitted:
         """Takes a work in, or finds the one that holds its key. `timeout` bounds the call itself."""
-        return self.submit_many([submission], timeout)[0]
+        status, id, left, letters = self.line.call(self._submit_call(submission), timeout)
+        self._ring(submission.lane, letters)
+        return Submitted(status, id, int(left) / 1000)
 
-    def submit_many(self, submissions: Sequence[Submission], timeout: float | None = None) -> list[Submitted]:
-        """The same for many, in one round trip."""
-        replies = self.line.batch([self._submit_call(submission) for submission in submissions], timeout)
-        for submission, reply in zip(submissions, replies, strict=True):
-            self._ring(submission.lane, reply[3])
-        return [Submitted(status, id, int(left) / 1000) for status, id, left, _ in replies]
+    def submit_many(self, batches: Iterable[Sequence[Submission]], timeout: float) -> None:
+        """The same for many without keys, made batch by batch while Redis works on the batch before."""
+        calls = ([self._submit_call(submission) for submission in batch] for batch in batches)
+        for _, id, _, letters in self.line.stream(calls, timeout):
+            self._ring(lane_of(id) or "", letters)
 
     def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
         """Registers one more interest: seconds left, or the outcome if the work has ended, or None if it is unknown."""

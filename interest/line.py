@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection as Connection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
@@ -21,7 +23,7 @@ from .script import Argument, Call
 Command = tuple[Argument, ...]
 
 
-def open_connection(url: str, connect_timeout: float) -> redis.connection.AbstractConnection:
+def open_connection(url: str, connect_timeout: float) -> Connection:
     """A connection that is not connected yet: no hidden retries, RESP2, text replies."""
     pool = redis.ConnectionPool.from_url(
         url,
@@ -34,7 +36,7 @@ def open_connection(url: str, connect_timeout: float) -> redis.connection.Abstra
         client_name="askfirst",
     )
     connection = pool.make_connection()
-    assert isinstance(connection, redis.connection.AbstractConnection)  # the other kind caches, and isn't asked for
+    assert isinstance(connection, Connection)  # the other kind caches, and isn't asked for
     return connection
 
 
@@ -50,7 +52,7 @@ class Line:
         self._connect_timeout = connect_timeout
         self._before_connect = before_connect
         self._lock = threading.Lock()
-        self._connection: redis.connection.AbstractConnection | None = None
+        self._connection: Connection | None = None
         _lines.add(self)
 
     def call(self, call: Call, timeout: float | None = None) -> Any:
@@ -63,23 +65,31 @@ class Line:
 
     def batch(self, items: Sequence[Call | Command], timeout: float | None = None) -> list[Any]:
         """All of them in one round trip, their replies in order. Raises `LedgerUnavailable`, also if one is refused."""
-        give_up_at = time.monotonic() + (self._connect_timeout if timeout is None else timeout)
-        if not self._lock.acquire(timeout=max(give_up_at - time.monotonic(), 0)):
-            raise LedgerUnavailable(explain(self.url, TimeoutError("it does not answer")))
-        try:
+        if not items:
+            return []
+        patience = self._connect_timeout if timeout is None else timeout
+        give_up_at = time.monotonic() + patience
+        with self._held(patience):
             replies = self._exchange_twice([_command(item) for item in items], give_up_at)
             self._teach(items, replies, give_up_at)
-        except BaseException as error:
-            # Also when interrupted: the next caller must not read this one's reply as its own.
-            self._drop()
-            if isinstance(error, LedgerUnavailable) or not isinstance(error, RedisError | OSError):
-                raise
-            raise LedgerUnavailable(explain(self.url, error)) from error
-        finally:
-            self._lock.release()
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise LedgerUnavailable(explain(self.url, reply)) from reply
+        return self._accepted(replies)
+
+    def stream(self, batches: Iterable[Sequence[Call]], timeout: float) -> list[Any]:
+        """Batch after batch, each with `timeout` seconds: while Redis works on one, the next is made.
+
+        The first goes alone, so that the scripts are known. Nothing is sent twice: raises `LedgerUnavailable` with the
+        fate of the batch before the last unknown.
+        """
+        rest = iter(batches)
+        replies = self.batch(next(rest, ()), timeout)
+        outstanding = 0
+        with self._held(timeout):
+            connection = self._connect(time.monotonic() + timeout)
+            for batch in rest:
+                connection.send_packed_command(connection.pack_commands([call.command for call in batch]), False)
+                replies += self._read(connection, outstanding, timeout)
+                outstanding = len(batch)
+            replies += self._read(connection, outstanding, timeout)
         return replies
 
     def prepare(self) -> None:
@@ -91,6 +101,32 @@ class Line:
         """Ends the connection; the next call opens another."""
         with self._lock:
             self._drop()
+
+    @contextlib.contextmanager
+    def _held(self, patience: float) -> Iterator[None]:
+        """The connection for one thread. What goes wrong on it ends it, and is explained."""
+        if not self._lock.acquire(timeout=max(patience, 0)):
+            raise LedgerUnavailable(explain(self.url, TimeoutError("it does not answer")))
+        try:
+            yield
+        except BaseException as error:
+            # Also when interrupted: the next caller must not read this one's reply as its own.
+            self._drop()
+            if isinstance(error, LedgerUnavailable) or not isinstance(error, RedisError | OSError):
+                raise
+            raise LedgerUnavailable(explain(self.url, error)) from error
+        finally:
+            self._lock.release()
+
+    def _read(self, connection: Connection, count: int, timeout: float) -> list[Any]:
+        give_up_at = time.monotonic() + timeout
+        return self._accepted([read_reply(connection, give_up_at) for _ in range(count)])
+
+    def _accepted(self, replies: list[Any]) -> list[Any]:
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise LedgerUnavailable(explain(self.url, reply)) from reply
+        return replies
 
     def _exchange_twice(self, commands: list[Command], give_up_at: float) -> list[Any]:
         fresh = self._connection is None
@@ -116,7 +152,7 @@ class Line:
         for n, reply in zip(unknown, self._exchange(commands, give_up_at) if commands else (), strict=True):
             replies[n] = reply
 
-    def _connect(self, give_up_at: float) -> redis.connection.AbstractConnection:
+    def _connect(self, give_up_at: float) -> Connection:
         if self._connection is None:
             self.prepare()
             connection = open_connection(self.url, min(self._connect_timeout, max(give_up_at - time.monotonic(), 0.01)))
@@ -140,7 +176,7 @@ class Line:
         self._drop()
 
 
-def read_reply(connection: redis.connection.AbstractConnection, give_up_at: float) -> Any:
+def read_reply(connection: Connection, give_up_at: float) -> Any:
     """The next reply; one that refuses the command is returned, not raised."""
     try:
         return connection.read_response(timeout=max(give_up_at - time.monotonic(), 0.001))

@@ -18,7 +18,7 @@ from typing import Any
 from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, LedgerUnavailable, UnknownWork
 from ..interest.ledger import Ledger
-from ..interest.records import Submission, new_id
+from ..interest.records import Submission, Submitted, new_id
 from ..tasks.connecting import open_ledger
 from ..tasks.message import compose
 from ..tasks.payload import check_size
@@ -28,7 +28,7 @@ from .options import Options
 from .waiter import WorkWaiter
 
 _log = logging.getLogger("askfirst")
-_BATCH = 500  # submissions in one round trip: a few hundred kilobytes, a few milliseconds of Redis
+_BATCH = 100  # works in one round trip: a hundred kilobytes, a few milliseconds of Redis
 
 
 class Client:
@@ -46,13 +46,18 @@ class Client:
 
     def submit(self, callee: Callee, payloads: Sequence[Mapping[str, Any]], options: Options) -> list[WorkWaiter]:
         """Submits all payloads with the same options, or none if one of them is wrong."""
-        drafts = [self._draft(callee, self._encode(callee, payload), options) for payload in payloads]
+        texts = [self._encode(callee, payload) for payload in payloads]
         self._know_lane(callee.lane)
-        waiters = [waiter for _, waiter in drafts]
-        self._mailbox.register(waiters)
+        waiters: list[WorkWaiter] = []
+        patience = min(self.settings.connect_timeout, options.timeout)
         try:
-            for start in range(0, len(drafts), _BATCH):
-                self._send(drafts[start : start + _BATCH])
+            if len(texts) == 1:
+                [submission] = self._drafts(callee, texts, options, waiters)
+                self._take(waiters[0], self.ledger.submit(submission, patience))
+            else:
+                starts = range(0, len(texts), _BATCH)
+                batches = (self._drafts(callee, texts[n : n + _BATCH], options, waiters) for n in starts)
+                self.ledger.submit_many(batches, patience)
         except BaseException:
             # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
             self._abandon(waiters)
@@ -126,39 +131,39 @@ class Client:
         check_size(callee.name, text, callee.max_payload or self.settings.max_payload)
         return text
 
-    def _draft(self, callee: Callee, payload: str, options: Options) -> tuple[Submission, WorkWaiter]:
-        waiter = self._waiter(
-            new_id(callee.lane), callee.lane, callee, options.key, "d" if options.detached else "a", options.timeout
-        )
+    def _drafts(
+        self, callee: Callee, texts: Sequence[str], options: Options, waiters: list[WorkWaiter]
+    ) -> list[Submission]:
+        """Submissions of these payloads. Their waiters are registered first: an outcome may come at once."""
+        kind = "d" if options.detached else "a"
+        new = [
+            self._waiter(new_id(callee.lane), callee.lane, callee, options.key, kind, options.timeout) for _ in texts
+        ]
+        waiters += new
+        self._mailbox.register(new)
         retention = self.settings.retention if callee.retention is None else callee.retention
-        ours = {
-            "interest": waiter.interest,
-            "retention": retention,
-            "importance": options.importance,
-            "key": options.key or "",
-        }
-        submission = Submission(
-            id=waiter.id,
-            lane=callee.lane,
-            name=callee.name,
-            interest=waiter.interest,
-            timeout=options.timeout,
-            letter=compose(waiter.id, callee.name, payload, ours),
-            retention=retention,
-            key=options.key or "",
-            on_duplicate=options.on_duplicate,
-            delay=options.delay,
-        )
-        return submission, waiter
+        ours = {"retention": retention, "importance": options.importance, "key": options.key or ""}
+        return [
+            Submission(
+                id=waiter.id,
+                lane=callee.lane,
+                name=callee.name,
+                interest=waiter.interest,
+                timeout=options.timeout,
+                letter=compose(waiter.id, callee.name, text, ours | {"interest": waiter.interest}),
+                retention=retention,
+                key=options.key or "",
+                on_duplicate=options.on_duplicate,
+                delay=options.delay,
+            )
+            for waiter, text in zip(new, texts, strict=True)
+        ]
 
-    def _send(self, drafts: Sequence[tuple[Submission, WorkWaiter]]) -> None:
-        patience = min(self.settings.connect_timeout, *(waiter.remaining() for _, waiter in drafts)) if drafts else 0
-        submitted = self.ledger.submit_many([submission for submission, _ in drafts], patience)
-        for (_, waiter), answer in zip(drafts, submitted, strict=True):
-            if answer.status == "duplicate":
-                raise DuplicateWork(f"{waiter.name}: key {waiter.key!r} is held by {answer.id}", answer.id)
-            if answer.id != waiter.id:
-                self._move(waiter, answer.id)
+    def _take(self, waiter: WorkWaiter, answer: Submitted) -> None:
+        if answer.status == "duplicate":
+            raise DuplicateWork(f"{waiter.name}: key {waiter.key!r} is held by {answer.id}", answer.id)
+        if answer.id != waiter.id:
+            self._move(waiter, answer.id)
 
     def _abandon(self, waiters: Sequence[WorkWaiter]) -> None:
         for waiter in waiters:

@@ -19,6 +19,8 @@ from .runtime import Runtime, runtime_of
 from .task import WorkTask
 from .tripline import listen_in_child
 
+_REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+
 __all__ = ["create_app", "install", "queues_of"]
 
 
@@ -32,6 +34,9 @@ def create_app(settings: Settings) -> Celery:
         broker_write_url=url,
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
+        # Messages are doorbells: kombu's copy of those a worker holds, two round trips each, protects nothing that the
+        # ledger doesn't. One that is lost with its worker is rung again.
+        broker_transport_options={"ack_emulation": False} if url.startswith(_REDIS_SCHEMES) else {},
         # No message waits in a worker: one that asked must start, one that waits must be anybody's to take.
         worker_prefetch_multiplier=1,
         worker_send_task_events=True,

@@ -74,7 +74,7 @@ def import_modules(names: Iterable[str]) -> None:
     for name in dict.fromkeys(names):
         try:
             importlib.import_module(name)
-        except Exception as error:  # a module may raise whatever it likes
+        except (Exception, SystemExit) as error:  # a module may raise whatever it likes
             cause = f"{type(error).__name__}: {error}"
             raise CommandError(f"cannot import {name!r}: {cause}", Exit.USAGE) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,18 +67,10 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{duration(past)} ago" if past >= 0 else f"in {duration(-past)}"
 
 
-def redis_now() -> datetime:
-    """The time by the clock that all times in the ledger are of. Raises `LedgerUnavailable`."""
-    from askfirst.waiters.client import default_client
-
-    seconds, microseconds = default_client().ledger.line.command("TIME")
-    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=int(microseconds))
-
-
-def as_json(value: Any) -> str:
-    """A value as one line of JSON."""
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON, in one line unless indented."""
     import json
 
     from pydantic_core import to_jsonable_python
 
-    return json.dumps(to_jsonable_python(value), ensure_ascii=False)
+    return json.dumps(to_jsonable_python(value), ensure_ascii=False, indent=indent)

@@ -34,7 +34,7 @@ local function claim(record, deadline)
   local attempt = record.attempt + 1
   redis.call('HSET', work_key(id), 'state', 'RUNNING', 'attempt', attempt, 'worker', worker, 'started_at', now,
     'nonce', nonce)
-  redis.call('HDEL', work_key(id), 'progress', 'predecessor')
+  if attempt > 1 then redis.call('HDEL', work_key(id), 'progress') end
   redis.call('ZREM', index_key('PENDING'), id)
   redis.call('ZADD', index_key('RUNNING'), now + lease, id)
   return { 'RUN', attempt, deadline - now, tonumber(record.failures) }

@@ -11,8 +11,8 @@ local function tell_callers(id, state, reason, result, failure)
     local caller = caller_of(interest)
     if caller and not told[caller] then
       told[caller] = true
-      redis.call('RPUSH', mail_key(caller), text)
-      redis.call('PEXPIRE', mail_key(caller), MAIL_TTL)
+      -- A list that was there is either being read right now, or its caller has gone and it may go too.
+      if redis.call('RPUSH', mail_key(caller), text) == 1 then redis.call('PEXPIRE', mail_key(caller), MAIL_TTL) end
     end
   end
   return #interests
@@ -23,9 +23,9 @@ local function end_work(id, state, reason, result, failure)
   local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'key', 'successor')
   local retention = tonumber(record[2])
   local callers = tell_callers(id, state, reason, result, failure)
-  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now, 'callers', callers)
-  if result then redis.call('HSET', work_key(id), 'result', result) end
-  if failure then redis.call('HSET', work_key(id), 'error', failure) end
+  local outcome = result and 'result' or 'error'
+  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now, 'callers', callers,
+    outcome, result or failure or '')
   redis.call('HDEL', work_key(id), 'letter', 'stopping')
   redis.call('DEL', interests_key(id))
   redis.call('PEXPIRE', work_key(id), math.max(retention, 1))

@@ -25,10 +25,15 @@ end
 
 -- A new record with its first interest. `rings` is 1 if its message is published in the same step.
 local function create(id, name, state, key, interest, deadline, retention, letter, rings)
-  redis.call('HSET', work_key(id), 'name', name, 'state', state, 'submitted_at', now, 'deadline', deadline,
-    'retention', retention, 'letter', letter, 'attempt', 0, 'failures', 0, 'rings', rings)
-  if key ~= '' then redis.call('HSET', work_key(id), 'key', key) end
-  if rings > 0 then redis.call('HSET', work_key(id), 'rung_at', now) end
+  local fields = { 'name', name, 'state', state, 'submitted_at', now, 'deadline', deadline, 'retention', retention,
+    'letter', letter, 'attempt', 0, 'failures', 0, 'rings', rings }
+  local function add(field, value)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
+  end
+  if key ~= '' then add('key', key) end
+  if rings > 0 then add('rung_at', now) end
+  redis.call('HSET', work_key(id), unpack(fields))
   note_interest(id, interest, deadline)
   keep(id, key, deadline, retention)
 end

@@ -22,7 +22,7 @@ def parse_url(database: str) -> URL:
     """The URL, checked as far as can be without connecting; raises TargetError, which never shows a password."""
     try:
         url = make_url(database)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise TargetError("expected database to be an SQLAlchemy URL, such as sqlite:///flights.db") from None
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:"):

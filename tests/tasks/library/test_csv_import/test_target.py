@@ -83,6 +83,7 @@ def test_names_may_hold_anything(import_csv, database, name):
     ("url", "problem"),
     [
         ("flights.db", "expected database to be an SQLAlchemy URL"),
+        ("postgresql://u:secret@host:secret/d", "expected database to be an SQLAlchemy URL"),
         ("sqlite://", "SQLite in memory"),
         ("sqlite:///:memory:", "SQLite in memory"),
         ("sqlite:////no/such/folder/x.db", "folder of the SQLite database doesn't exist: /no/such/folder"),

@@ -1,0 +1,3 @@
+from click import command
+@command()
+def doctor(): pass
