@@ -153,7 +153,7 @@ class Settings(BaseSettings):
         10.0, ge=1, description="Seconds a running work stays claimed when its worker stops renewing."
     )
     retention: PositiveSeconds = Field(3600.0, description="Seconds the record of an ended work is kept.")
-    max_payload: Bytes = Field(2**20, ge=1, description="Bytes a payload may have as JSON, and a result.")
+    max_payload: Bytes = Field(2**18, ge=1, description="Bytes a payload may have as JSON, and a result.")
     grace: Seconds = Field(
         5.0, ge=0, description="Seconds an unwanted work gets to stop by itself before it is killed."
     )

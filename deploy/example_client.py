@@ -3,6 +3,8 @@
 Exits 0 if everything went as it should.
 """
 
+# ruff: noqa: T201  # a program for a terminal
+
 from concurrent.futures import as_completed
 
 from example_works import count_primes, divide, wait

@@ -5,6 +5,7 @@ Exits 0 if so; else 1, saying what is wrong. Cheaper than `celery inspect ping`,
 
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 
 from askfirst import LedgerUnavailable
@@ -29,7 +30,7 @@ def silence(host: str) -> float | None:
     return int(seconds) + int(microseconds) / 1e6 - max(beats) / 1000 if beats else None
 
 
-def _pairs(flat: list[str]) -> zip[tuple[str, str]]:
+def _pairs(flat: list[str]) -> Iterable[tuple[str, str]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 

@@ -49,7 +49,7 @@ class LaneKeys:
         return f"{self.base}:tombstone:{id}"
 
     def key(self, key: str) -> str:
-        """Hash: work type name → id of its newest work under this key. TTL: as the newest record."""
+        """Hash: work type name → id of its newest work under this key. TTL: as the longest-lived record."""
         return f"{self.base}:key:{key}"
 
     def mail(self, party: str) -> str:

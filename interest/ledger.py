@@ -203,7 +203,7 @@ class Ledger:
         triples = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
         return [Renewal(id, int(left) / 1000, stop) for id, left, stop in triples]
 
-    def tend(self, lane: str, *, idle: bool, limit: int = 100) -> float:
+    def tend(self, lane: str, *, idle: bool, limit: int = 50) -> float:
         """The caretaker's round through what is due; seconds until the next. `idle` if the worker has a free slot."""
         call = script("tend").bind(
             self._slots(lane),

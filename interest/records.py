@@ -149,7 +149,7 @@ def read_status(id: str, values: list[str | None], interests: int) -> WorkStatus
         worker=record["worker"],
         callers=int(record["callers"]) if record["callers"] else interests,
         progress=Progress.model_validate_json(record["progress"]) if record["progress"] else None,
-        error=_error(record["state"], record["error"]),
+        error=ErrorInfo.model_validate_json(record["error"]) if record["error"] else None,
     )
 
 
@@ -176,11 +176,6 @@ def read_looked_up(id: str, values: Sequence[str | None]) -> Outcome | None:
 def _outcome(id: str, state: str, reason: str | None, result: str | None = None, error: str | None = None) -> Outcome:
     failure = ErrorInfo.model_validate_json(error).model_dump() if error and state == State.FAILED else None
     return Outcome(id, State(state), reason or "", result or None, failure)
-
-
-def _error(state: str, error: str | None) -> ErrorInfo | None:
-    """The error that stands: a completed work may have failed before, when it was tried again."""
-    return ErrorInfo.model_validate_json(error) if error and state != State.COMPLETED else None
 
 
 def _time(milliseconds: str | None) -> datetime | None:

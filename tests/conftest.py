@@ -1,8 +1,9 @@
 """What all tests share: a real Redis, a ledger in it, workers, and a look behind everybody who leaves."""
 
 import sys
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,19 @@ def ledger(redis_server: RedisServer, redis: Any, namespace: str) -> Iterator[Le
 def lane(ledger: Ledger, redis: Any) -> Lane:
     """The lane "default" of the ledger, with its clock in the test's hand."""
     return Lane(ledger, redis)
+
+
+@pytest.fixture
+def thread() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
+    """Starts functions in threads of their own, and waits for them when the test is over."""
+    started: list[threading.Thread] = []
+
+    def start(function: Callable[[], object]) -> threading.Thread:
+        started.append(threading.Thread(target=function))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.join(20)
+        assert not each.is_alive(), "a thread of the test hangs"

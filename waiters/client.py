@@ -104,6 +104,13 @@ class Client:
             waiter.interest = attached
             raise
 
+    def close(self) -> None:
+        """Withdraws what is still awaited and ends the thread and the connections."""
+        atexit.unregister(self.withdraw_all)
+        self.withdraw_all()
+        self._mailbox.close()
+        self.ledger.line.close()
+
     def in_this_process(self) -> Client:
         """This client, or in a forked child one of its own."""
         return default_client()
@@ -242,7 +249,9 @@ def default_client() -> Client:
 def configure(settings: Settings) -> None:
     """Makes the process's client use these settings, from its next use on, instead of those it would load."""
     with _making:
-        _process.settings, _process.client = settings, None
+        old, _process.settings, _process.client = _process.client, settings, None
+    if old is not None and _process.pid == os.getpid():
+        old.close()
 
 
 def _unlock() -> None:

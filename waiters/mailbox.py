@@ -48,6 +48,7 @@ class Mailbox:
         self._lanes: set[str] = set()
         self._withdrawals: dict[tuple[str, str], float] = {}
         self._thread: threading.Thread | None = None
+        self._closing = False
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
@@ -97,13 +98,26 @@ class Mailbox:
             self._ensure_thread()
         self._wake()
 
+    def close(self) -> None:
+        """Ends the thread and its connection; waiters still outstanding then have only their own deadlines."""
+        with self._lock:
+            self._closing = True
+            thread = self._thread
+        if thread is not None:
+            self._wake()
+            thread.join(2 * self._connect_timeout)
+        if thread is None or not thread.is_alive():
+            self._hang_up()
+            os.close(self._wake_in)
+            os.close(self._wake_out)
+
     def _ensure_thread(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="askfirst-mailbox", daemon=True)
             self._thread.start()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full: it is awake already
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: it needs no waking
             os.write(self._wake_in, b".")
 
     def _forget(self, waiter: WorkWaiter) -> None:
@@ -120,7 +134,7 @@ class Mailbox:
     # The thread
 
     def _run(self) -> None:
-        while True:
+        while not self._closing:
             try:
                 self._turn()
             except Exception:
@@ -201,6 +215,9 @@ class Mailbox:
         except LedgerUnavailable as error:
             _log.debug("%s", error)
         else:
+            if self._closing:
+                wire.close()
+                return
             with self._lock:
                 self._heard_lanes = frozenset(self._lanes)
                 # Letters may have been lost with the last connection, or before this one knew their lane.

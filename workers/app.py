@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> Celery:
     )
     if (app.conf.broker_read_url, app.conf.broker_write_url) != (url, url):
         raise SettingsError(
-            "expected CELERY_BROKER_READ_URL and CELERY_BROKER_WRITE_URL to be unset: the ledger rings at its own broker"
+            "expected CELERY_BROKER_READ_URL and CELERY_BROKER_WRITE_URL to be unset: the ledger rings elsewhere"
         )
     _prepare(app, settings, None)
     return app

@@ -25,7 +25,7 @@ _RECENT: Final = 20  # works of each lane and state that are offered
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script that makes a shell complete commands, works and ids.
+    """Print the script for tab completion.
 
     \b
     bash: eval "$(askfirst completion bash)"                in ~/.bashrc

@@ -12,7 +12,7 @@ from .printing import as_json, console, printable, table
 @json_option
 @pass_given
 def config(given: Given, as_json_: bool) -> None:
-    """Show every setting, its value, and where that comes from."""
+    """Show every setting and where it comes from."""
     from askfirst.config import explain_settings
 
     given.choose_file()

@@ -9,7 +9,10 @@ from .printing import console
 
 @click.command()
 def demo() -> int:
-    """Import a real file, then show what asking first is worth under overload; takes two minutes."""
+    """Show what it does, in two minutes.
+
+    Imports a real file with a progress bar, then puts the same overload on plain Celery tasks and on askfirst.
+    """
     from askfirst.demo import run_demo
 
     return run_demo(console())

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @json_option
 @pass_given
 def cancel(given: Given, ids_or_keys: tuple[str, ...], as_json_: bool) -> None:
-    """End works for all their callers: pending ones at once, running ones are told to stop."""
+    """End works for all their callers.
+
+    Pending ones end at once, running ones are told to stop.
+    """
     from askfirst import cancel as cancel_work
 
     given.configure()
@@ -43,11 +46,16 @@ def _told(asked: str, was: WorkStatus | None) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--older-than", metavar="DURATION", default="0", help="Only works that ended that long ago, as 30s or 1h.")
+@click.option(
+    "--older-than", metavar="DURATION", default="0", help="Only works that ended that long ago, as 30s or 1h."
+)
 @json_option
 @pass_given
 def cleanup(given: Given, older_than: str, as_json_: bool) -> None:
-    """Remove the records of ended works before their retention is over, and print how many."""
+    """Remove the records of ended works.
+
+    That is before their retention is over. Prints how many.
+    """
     from askfirst import cleanup as remove
     from askfirst.config.units import seconds
 

@@ -38,7 +38,7 @@ MEANINGS = {
     Exit.TIMEOUT: "the deadline passed",
     Exit.REFUSED: "rejected, or a duplicate",
     Exit.BUG: "an error of askfirst itself; --debug shows where",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C); worker and up end with 0, if all went well",
 }
 
 #: By the name of the class: importing the classes would import the rooms. The nearest base in an error's MRO counts.
@@ -90,6 +90,10 @@ class CommandLine(click.Group):
             _complain(error)
         # A second Ctrl-C while the process winds up must not print a traceback.
         sys.exit(code if isinstance(code, int) else Exit.OK)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they were added, which tells more than the alphabet."""
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; with --debug, shows where an error came from."""

@@ -69,9 +69,7 @@ class Fleet:
 
     def ended(self) -> list[tuple[str, int]]:
         """The children that have ended, with their exit codes."""
-        return [
-            (child.name, code) for child in self._children if (code := child.process.poll()) is not None
-        ]
+        return [(child.name, code) for child in self._children if (code := child.process.poll()) is not None]
 
     def stop(self, patience: float, hurry: Callable[[], bool]) -> None:
         """Asks all to end, and after `patience` seconds, or when there is a hurry, kills them with their children."""

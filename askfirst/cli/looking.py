@@ -45,9 +45,7 @@ def status(given: Given, id_or_key: str, as_json_: bool) -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @json_option
 @pass_given
-def list_(
-    given: Given, state: str | None, name: str | None, lane: str | None, limit: int, as_json_: bool
-) -> None:
+def list_(given: Given, state: str | None, name: str | None, lane: str | None, limit: int, as_json_: bool) -> None:
     """List works, newest first."""
     from askfirst import works
 

@@ -41,6 +41,7 @@ IMPORTANCES = ("critical", "normal", "sheddable")
 @pass_given
 def submit(
     given: Given,
+    /,
     name: str,
     fields: tuple[str, ...],
     json_payload: str | None,
@@ -50,7 +51,7 @@ def submit(
     as_json_: bool,
     **options: Any,
 ) -> None:
-    """Submit one work and wait for its result, with a live progress bar on a terminal.
+    """Submit one work and wait for its result.
 
     FIELD=VALUE is converted as the work type's published schema says, FIELD:=JSON is taken as it is. The result goes
     to stdout, all else to stderr. Ctrl-C withdraws the interest, unless the work is --detached.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import signal
 import socket
@@ -32,9 +31,10 @@ _FLOWER_COLUMNS: Final = "name,uuid,state,kwargs,result,received,runtime,worker"
 @click.option("--flower-port", metavar="PORT", type=click.IntRange(1, 65535), help="Port of Flower on 127.0.0.1.")
 @pass_given
 def up(given: Given, imports: tuple[str, ...], flower: bool, flower_port: int | None) -> None:
-    """Run everything here: the embedded Redis, unless a URL is configured, a worker per pool, and Flower.
+    """Run a whole fleet on this machine.
 
-    Ctrl-C or SIGTERM stops it all. If one process ends by itself, the others are stopped and the exit code is 1.
+    That is the embedded Redis, unless a URL is configured, a worker for each pool of the settings, and Flower. Ctrl-C
+    or SIGTERM stops it all. If one process ends by itself, the others are stopped and the exit code is 1.
     """
     settings = given.load(flower_port=flower_port)
     if flower:
@@ -110,6 +110,8 @@ def _announce_flower(fleet: Fleet, port: int, requests: list[int]) -> None:
 
 
 def _answers(port: int) -> bool:
+    import http.client
+
     connection = http.client.HTTPConnection(_LOCAL, port, timeout=1)
     try:
         connection.request("GET", "/")

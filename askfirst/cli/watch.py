@@ -29,25 +29,26 @@ _OUTAGE: Final = 10.0  # seconds without the ledger that are sat out
 @json_option
 @pass_given
 def watch(given: Given, id_or_key: str, as_json_: bool) -> int:
-    """Follow one work until it ends; the exit code says how it ended.
+    """Follow one work until it ends.
 
-    On a terminal a live progress bar; else one line for each change, with --json the status as JSON. Watching
-    registers no interest: a work that nobody else wants is not kept alive.
+    The exit code says how it ended. On a terminal it is a live progress bar, else a line for each change, with --json
+    the status as JSON. Watching registers no interest: a work that nobody else wants is not kept alive.
     """
     settings = given.configure()
     found = find(id_or_key)
     clock = LedgerClock()
     with LiveLine(found.name) as line:
-        last = ""
-        for found in _looks(found, clock, settings.grace + settings.lease):
-            text = found.model_dump_json() if as_json_ else _line(found)
+        last, state = "", found.state
+        for look in _looks(found, clock, settings.grace + settings.lease):
+            text = look.model_dump_json() if as_json_ else _line(look)
             if text != last and (as_json_ or not line.visible):
                 click.echo(text)
             last = text
-            line.show(found, _left(found, clock))
+            state = look.state
+            line.show(look, _left(look, clock))
     if line.visible and not as_json_:
         click.echo(last)
-    return _exit_code(found.state)
+    return _exit_code(state)
 
 
 def _looks(found: WorkStatus, clock: LedgerClock, overdue: float) -> Iterator[WorkStatus]:

@@ -42,7 +42,10 @@ def worker(
     loglevel: str,
     hostname: str | None,
 ) -> int:
-    """Run works until SIGTERM or Ctrl-C; then end those that run, and exit."""
+    """Run works, as one process of the fleet.
+
+    On SIGTERM or Ctrl-C it takes no more works, lets those that run end, and exits.
+    """
     overrides = {"concurrency": concurrency, "type": pool_type}
     settings = given.load()
     name, chosen = choose_pool(settings, pool, lanes, {key: value for key, value in overrides.items() if value})
@@ -77,7 +80,9 @@ def choose_pool(
         return "-".join(chosen.lanes), chosen
     known = ", ".join(settings.pools)
     if pool is None and len(settings.pools) > 1:
-        raise click.UsageError(f"there are several pools: choose one with --pool ({known}), or run them all: askfirst up")
+        raise click.UsageError(
+            f"there are several pools: choose one with --pool ({known}), or run them all: askfirst up"
+        )
     name = pool if pool is not None else next(iter(settings.pools))
     if name not in settings.pools:
         raise click.UsageError(f"no pool is called {name!r}: the settings have {known}")

@@ -1,135 +1,148 @@
-"""One process of callers, run as `python -m askfirst.demo.callers`.
+"""A process of callers: `python -m askfirst.demo.callers`. Its input is a `Crowd` as a line of JSON, and a line to start.
 
-Its input is a line that says what to do (a `Crowd` as JSON) and, when it has answered `ready`, a line that starts it.
-What its callers meet with goes into a log, so that it is known even of a process that is killed.
+What its callers meet with goes into a log line by line, so that it is known even of a process that is killed.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
 from .. import WorkError, submit_work
-from ..config import Settings
-from ..waiters import configure
-from .arrivals import Arrival, arrivals
+from .load import Arrival
+from .logs import append
 from .works import TIMEOUT, asking_work, plain, plain_work
 
-#: What a caller does: asks for a work, tells its id, waits for `patience` seconds; what it met with.
+_WARM_UP_PATIENCE = 20.0  # seconds: the workers may be starting still
+
+#: One caller: asks for a work, tells its id, waits for so many seconds; what it met with.
 Ask = Callable[[float, Callable[[str], None]], str]
 
+ON_TIME, LATE, LEFT = "on time", "late", "left"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Crowd:
-    """What one process of callers is to do. Times in seconds."""
+    """What one process of callers is to do."""
 
     fleet: str
-    settings: dict[str, object]
     broker_url: str
-    calls_log: str
-    runs_log: str
-    seed: int
-    rate: float
-    duration: float
-    leaving: float
-    leave_after: float
+    arrivals: list[Arrival]
+    probe_from: float
+    """From then on fresh callers come, one after the other, until one is answered on time."""
+    probe_until: float
+    calls: str
+    """Its log; it is there as soon as the callers are ready."""
+    runs: str
+    """The log of the works."""
 
-    def arrivals(self) -> list[Arrival]:
-        """When its callers come."""
-        return list(arrivals(self.seed, self.rate, self.duration, TIMEOUT, self.leaving, self.leave_after))
+    def to_json(self) -> str:
+        """The line that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Crowd:
+        """The crowd from its line."""
+        read = json.loads(text)
+        return cls(**read | {"arrivals": [Arrival(**arrival) for arrival in read["arrivals"]]})
 
 
-def ask_plainly(runs_log: str) -> Ask:
-    """A caller of plain Celery: whoever leaves just stops waiting."""
+def ask_plainly(runs: str) -> Ask:
+    """A caller of plain Celery: who leaves just stops waiting."""
 
     def ask(patience: float, asked: Callable[[str], None]) -> str:
         give_up_at = time.monotonic() + patience
-        result = plain_work.delay(runs_log)
+        result = plain_work.delay(runs)
         asked(result.id)
         try:
             result.get(timeout=max(give_up_at - time.monotonic(), 0))
         except CeleryTimeoutError:
-            return "late" if patience == TIMEOUT else "left"
-        return "answered"
+            return LEFT if patience < TIMEOUT else LATE
+        return ON_TIME
 
     return ask
 
 
-def ask_first(runs_log: str) -> Ask:
-    """A caller of askfirst: whoever leaves withdraws."""
+def ask_first(runs: str) -> Ask:
+    """A caller of askfirst: who leaves withdraws."""
 
     def ask(patience: float, asked: Callable[[str], None]) -> str:
         give_up_at = time.monotonic() + patience
-        with submit_work(asking_work, log=runs_log, timeout=TIMEOUT) as waiter:
+        with submit_work(asking_work, log=runs, timeout=TIMEOUT) as waiter:
             asked(waiter.id)
             try:
                 waiter.result(max(give_up_at - time.monotonic(), 0))
             except WorkError:
-                return "late"
+                return LATE
             except TimeoutError:
-                return "left"
-        return "answered"
+                return LEFT
+        return ON_TIME
 
     return ask
 
 
-def ask_of(crowd: Crowd) -> Ask:
-    """How callers of the crowd's fleet ask."""
+def main() -> None:
+    """Does what the input says."""
+    crowd = Crowd.from_json(sys.stdin.readline())
     if crowd.fleet == "plain":
         plain.conf.update(broker_url=crowd.broker_url, result_backend=crowd.broker_url)
-        return ask_plainly(crowd.runs_log)
-    configure(Settings.model_validate(crowd.settings))
-    return ask_first(crowd.runs_log)
+    how = ask_plainly if crowd.fleet == "plain" else ask_first
+    _warm_up(how(os.devnull))
+    Path(crowd.calls).touch()
+    if sys.stdin.readline():
+        _Callers(how(crowd.runs), crowd.calls).come(crowd)
 
 
-def run_crowd(ask: Ask, plan: list[Arrival], log: TextIO) -> None:
-    """Lets the callers come when they do, whatever became of those before them."""
-    started_at = time.monotonic()
+def _warm_up(ask: Ask) -> None:
+    """Returns when everything is imported, connected and answering."""
+    give_up_at = time.monotonic() + _WARM_UP_PATIENCE
+    while ask(TIMEOUT, lambda id: None) != ON_TIME:
+        if time.monotonic() > give_up_at:
+            sys.exit(f"no worker has answered within {_WARM_UP_PATIENCE:g} s")
 
-    def call(patience: float) -> None:
-        begun_at = time.monotonic()
+
+class _Callers:
+    def __init__(self, ask: Ask, log: str) -> None:
+        self._ask = ask
+        self._log = log
+        self._started_at = time.monotonic()
+
+    def come(self, crowd: Crowd) -> None:
+        """Each at its time, whatever became of those before it; then the probing ones."""
+        with ThreadPoolExecutor(max_workers=len(crowd.arrivals) or 1) as pool:
+            for arrival in crowd.arrivals:
+                self._sleep_until(arrival.at)
+                pool.submit(self._call, arrival.patience)
+        if crowd.probe_until <= crowd.probe_from:
+            return
+        self._sleep_until(crowd.probe_from)
+        while self._call(TIMEOUT, probe=True) != ON_TIME and self._elapsed() < crowd.probe_until:
+            pass
+
+    def _call(self, patience: float, probe: bool = False) -> str:
         ids: list[str] = []
 
         def asked(id: str) -> None:
             ids.append(id)
-            log.write(json.dumps({"id": id}) + "\n")
+            append(self._log, id=id, probe=probe)
 
-        met = ask(patience, asked)
-        log.write(json.dumps({"id": ids[0], "met": met, "seconds": time.monotonic() - begun_at}) + "\n")
+        met = self._ask(patience, asked)
+        append(self._log, id=ids[0], met=met, at=self._elapsed())
+        return met
 
-    with ThreadPoolExecutor(max_workers=len(plan) or 1) as pool:
-        for arrival in plan:
-            time.sleep(max(started_at + arrival.at - time.monotonic(), 0))
-            pool.submit(call, arrival.patience)
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started_at
 
-
-def main() -> None:
-    """Does what the input says."""
-    crowd = Crowd(**json.loads(sys.stdin.readline()))
-    ask = ask_of(crowd)
-    ask(30.0, lambda id: None)  # connected, imported, warm
-    print("ready", flush=True)
-    if not sys.stdin.readline():
-        return
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with Path(crowd.calls_log).open("a", buffering=1) as log:
-        run_crowd(ask, crowd.arrivals(), log)
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
+    def _sleep_until(self, at: float) -> None:
+        time.sleep(max(at - self._elapsed(), 0))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX
 from pathlib import Path
 
+from ..cli import tether
 from ..interest.embedded import EmbeddedRedis, embedded_redis
 from ..interest.keeper import SERVER_LOCK, open_lock, try_lock
 from .errors import DemoError
@@ -28,15 +30,19 @@ _FOREIGN = ("ASKFIRST_", "CELERY_")
 
 
 class Stage:
-    """A temporary folder and what runs in it, until `clear`."""
+    """A temporary folder and what runs in it, from `open` to `clear`."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
         self._processes: list[subprocess.Popen[str]] = []
         self._redis: EmbeddedRedis | None = None
-        with interrupts.held():
-            self.folder = Path(tempfile.mkdtemp(prefix="askfirst-demo-"))
+        # Named before it is made: there is no moment at which `clear` would not find it.
+        self.folder = Path(tempfile.gettempdir(), f"askfirst-demo-{secrets.token_hex(6)}")
         self.data_dir = self.folder / "data"
+
+    def open(self) -> None:
+        """Makes the folder, for this user only."""
+        self.folder.mkdir(mode=0o700)
 
     @property
     def redis(self) -> EmbeddedRedis:
@@ -50,7 +56,7 @@ class Stage:
         """Starts `python -m COMMAND` with these settings of askfirst; what it says goes to the log."""
         with self._interrupts.held(), (self.folder / log).open("a") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), sys.executable, "-m", *command],
                 cwd=self.folder,
                 env=_environment({"data_dir": self.data_dir, **settings}),
                 stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""One client process: `python -m bench.overhead.client JSON`. Prints one JSON line for each measure it has taken."""
+"""One client process: `python -m bench.overhead.client JSON`. Prints the figures of each measure as one JSON line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import psutil
 import redis
 
 from .counting import Wire, count_commands
@@ -82,9 +81,9 @@ class Client:
     def publishing(self) -> dict[str, float]:
         """Works handed over per second to a queue that nobody serves."""
         count = self._order.published
-        kept = [self._side.publish_one_by_one(1), self._side.publish_many(1)]  # connections and lanes made known
+        kept = [publish(1) for publish in self._side.publishers.values()]  # makes connections and queues known
         figures = {}
-        for name, publish in (("one_by_one", self._side.publish_one_by_one), ("many", self._side.publish_many)):
+        for name, publish in self._side.publishers.items():
             started = time.perf_counter()
             kept.append(publish(count))
             figures[name] = count / (time.perf_counter() - started)
@@ -139,9 +138,7 @@ def main() -> None:
     client.warm_up()
     for name in order.measures:
         figures = client.measures[name]()
-        print(json.dumps({"measure": name, **figures}), flush=True)
-    memory = psutil.Process().memory_info().rss / 2**20
-    print(json.dumps({"measure": "client", "memory": memory}), flush=True)
+        print(json.dumps(figures), flush=True)
     # Published works are thrown away with their queue: withdrawing them one by one, as a normal exit does, is no part.
     os._exit(0)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +20,11 @@ import redis
 
 from askfirst.interest.server import find_server
 
+from .sides import UNSERVED
+
 ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE = 30.0  # seconds for a process to come up or to end
+_LONGEST = 120.0  # seconds for a client to take its measures
 
 
 @dataclass(frozen=True)
@@ -81,16 +86,25 @@ def _until_it_answers(client: redis.Redis) -> None:
 
 
 @contextlib.contextmanager
-def running_worker(name: str, url: str, concurrency: int, events: bool) -> Iterator[int]:
-    """A worker of that side: its process id. It may still be starting."""
+def running_worker(folder: Path, name: str, url: str, concurrency: int, events: bool) -> Iterator[int]:
+    """A worker of that side: its process id. It may still be starting; what it says is shown if it fails."""
     arguments = [name, url, str(concurrency), "on" if events else "off"]
-    process = subprocess.Popen([sys.executable, "-m", "bench.overhead.worker", *arguments], cwd=ROOT)
+    said = folder / "worker.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.overhead.worker", *arguments],
+            cwd=ROOT,
+            env=clean_environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         yield process.pid
-        if process.poll() is not None:
-            raise RuntimeError(f"the {name} worker ended with {process.returncode}")
     finally:
+        failed = process.poll() is not None
         _end(process)
+        if failed:
+            print(f"the {name} worker ended with {process.returncode}:\n{said.read_text()}", file=sys.stderr)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -106,14 +120,26 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             child.kill()
 
 
+def run_client(text: str) -> dict[str, float]:
+    """A client process with that order: its figures. Raises `RuntimeError` with what it said, if it fails."""
+    command = [sys.executable, "-m", "bench.overhead.client", text]
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=_LONGEST, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"a client failed:\n{done.stderr}")
+    return {name: value for line in done.stdout.splitlines() for name, value in json.loads(line).items()}
+
+
 @contextlib.contextmanager
-def running_fleets(folder: Path, names: tuple[str, ...], concurrency: int, events: bool) -> Iterator[list[Fleet]]:
+def running_fleets(names: Sequence[str], concurrency: int, events: bool) -> Iterator[list[Fleet]]:
     """A Redis and a worker for each side."""
     with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overhead-")))
         fleets = []
         for name in names:
-            url, redis_pid = stack.enter_context(running_redis(folder / f"{name}-{concurrency}-{events}"))
-            worker_pid = stack.enter_context(running_worker(name, url, concurrency, events))
+            url, redis_pid = stack.enter_context(running_redis(folder / name))
+            worker_pid = stack.enter_context(running_worker(folder / name, name, url, concurrency, events))
             fleets.append(Fleet(name, url, redis_pid, worker_pid))
         yield fleets
 
@@ -124,6 +150,14 @@ def idle_cpu(fleet: Fleet, seconds: float) -> float:
     before = cpu_seconds(pids)
     time.sleep(seconds)
     return 100 * (cpu_seconds(pids) - before) / seconds
+
+
+def throw_away_published(fleet: Fleet) -> None:
+    """Empties the queue that nobody serves, with all that belongs to it."""
+    with redis.Redis.from_url(fleet.url) as client:
+        found = list(client.scan_iter(f"*{UNSERVED}*", count=1000))
+        for start in range(0, len(found), 1000):
+            client.unlink(*found[start : start + 1000])
 
 
 def clean_environment() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 NAME = "overhead.add"
@@ -19,17 +19,14 @@ def add(a: int, b: int) -> int:
 class Side(Protocol):
     """What a client does, with the side's own public functions and defaults."""
 
+    publishers: dict[str, Callable[[int], Sequence[Any]]]
+    """By name: each hands over so many to the queue that nobody serves, and returns what it got for them."""
+
     def submit(self, a: int, b: int) -> Any:
         """Hands over one; what it returns goes to `answer`."""
 
     def answer(self, handle: Any) -> int:
         """Waits for the result."""
-
-    def publish_one_by_one(self, count: int) -> Sequence[Any]:
-        """Hands over `count` to the queue that nobody serves, one call each."""
-
-    def publish_many(self, count: int) -> Sequence[Any]:
-        """The same, by the side's fastest means."""
 
 
 def celery_app(url: str) -> Any:
@@ -51,7 +48,7 @@ def askfirst_app(url: str) -> Any:
 
 
 def askfirst_settings(url: str) -> Any:
-    """Defaults, whatever the machine's environment and files say."""
+    """The defaults: nothing but the Redis is set."""
     from askfirst.config import Settings
 
     return Settings(redis_url=url)
@@ -62,6 +59,7 @@ class CelerySide:
 
     def __init__(self, url: str) -> None:
         self._task = celery_app(url).tasks[NAME]
+        self.publishers = {"apply_async": self._publish}
 
     def submit(self, a: int, b: int) -> Any:
         return self._task.apply_async((a, b))
@@ -70,11 +68,8 @@ class CelerySide:
         value: int = handle.get(timeout=TIMEOUT)
         return value
 
-    def publish_one_by_one(self, count: int) -> Sequence[Any]:
+    def _publish(self, count: int) -> Sequence[Any]:
         return [self._task.apply_async((n, 1), queue=UNSERVED) for n in range(count)]
-
-    def publish_many(self, count: int) -> Sequence[Any]:
-        return self.publish_one_by_one(count)  # Celery has nothing else
 
 
 class AskfirstSide:
@@ -92,6 +87,7 @@ class AskfirstSide:
             return a + b
 
         self._unserved = askfirst.work(name=f"{NAME}_unserved", timeout=TIMEOUT, lane=UNSERVED)(add_unserved)
+        self.publishers = {"submit_work": self._publish, "submit_many": self._publish_many}
 
     def submit(self, a: int, b: int) -> Any:
         return self._submit(self._work, a=a, b=b)
@@ -100,10 +96,10 @@ class AskfirstSide:
         value: int = handle.result()
         return value
 
-    def publish_one_by_one(self, count: int) -> Sequence[Any]:
+    def _publish(self, count: int) -> Sequence[Any]:
         return [self._submit(self._unserved, a=n, b=1) for n in range(count)]
 
-    def publish_many(self, count: int) -> Sequence[Any]:
+    def _publish_many(self, count: int) -> Sequence[Any]:
         return self._submit_many(self._unserved, [{"a": n, "b": 1} for n in range(count)])
 
 

@@ -19,6 +19,10 @@ if redis.call('EXISTS', work_key(id)) == 1 then
   return { 'accepted', id, redis.call('HGET', work_key(id), 'deadline') - now, letters }
 end
 
+local function running(id)
+  return id and redis.call('HGET', work_key(id), 'state') == 'RUNNING' and id
+end
+
 local predecessor
 if key ~= '' then
   local other = redis.call('HGET', key_key(key), name)
@@ -30,7 +34,7 @@ if key ~= '' then
       return { 'joined', other, timeout, letters }
     end
     -- Replaced, or being stopped already: the new one starts when the old run is over.
-    predecessor = found[1] == 'RUNNING' and other or found[3]
+    predecessor = found[1] == 'RUNNING' and other or running(found[3])
     if not found[2] then dismiss(other, 'CANCELLED', 'replaced by newer work of the same key') end
   end
   redis.call('HSET', key_key(key), name, id)

@@ -44,6 +44,16 @@ local function look_after_running(id)
   end
 end
 
+local function look_after_told(id, state)
+  local record = redis.call('HMGET', work_key(id), 'reason', 'result', 'error', 'retention')
+  if record[1] and redis.call('EXISTS', interests_key(id)) == 1 then
+    local more = tell_callers(id, state, record[1], record[2] or nil, record[3] or nil)
+    look_after_ended(id, state, tonumber(record[4]), more)
+  else
+    redis.call('ZREM', index_key(state), id)
+  end
+end
+
 for _, id in ipairs(due('RUNNING')) do look_after_running(id) end
 for _, id in ipairs(due('PENDING')) do
   local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline')
@@ -54,14 +64,14 @@ for _, id in ipairs(due('PENDING')) do
   end
 end
 for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
-  for _, id in ipairs(due(state)) do redis.call('ZREM', index_key(state), id) end
+  for _, id in ipairs(due(state)) do look_after_told(id, state) end
 end
 -- Parties silent for an hour are forgotten; whoever comes back is noted anew.
 redis.call('ZREMRANGEBYSCORE', pulse_key, '-inf', now - 3600000)
 redis.call('ZREMRANGEBYSCORE', workers_key, '-inf', now - 3600000)
 
 local next_due = 1000
-for _, state in ipairs({ 'PENDING', 'RUNNING' }) do
+for _, state in ipairs({ 'PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   local first = redis.call('ZRANGE', index_key(state), 0, 0, 'WITHSCORES')
   if first[2] then next_due = math.min(next_due, math.max(tonumber(first[2]) - now, 0)) end
 end

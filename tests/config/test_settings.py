@@ -33,7 +33,7 @@ def test_everything_has_a_default() -> None:
     assert settings.broker_url is None
     assert settings.namespace == "askfirst"
     assert settings.imports == ()
-    assert settings.max_payload == 1024 * 1024
+    assert settings.max_payload == 256 * 1024
     assert set(settings.pools) == {"default"}
     assert settings.pools["default"].lanes == ("default",)
     assert settings.pools["default"].type == "prefork"

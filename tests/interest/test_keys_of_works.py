@@ -134,7 +134,7 @@ def test_short_lived_work_does_not_free_the_key_of_another_type(lane: Lane) -> N
 
 def test_sending_a_submission_twice_takes_it_once(lane: Lane) -> None:
     submission = lane.submission(key="k")
-    first, second = lane.ledger.submit_many([submission, submission])
+    first, second = lane.ledger.submit(submission), lane.ledger.submit(submission)
     assert (first.status, first.id) == (second.status, second.id) == ("accepted", submission.id)
     assert lane.rung() == [submission.id]
 
@@ -142,7 +142,8 @@ def test_sending_a_submission_twice_takes_it_once(lane: Lane) -> None:
 @pytest.mark.parametrize("policy", ["reject", "replace"])
 def test_sending_a_submission_twice_is_no_duplicate_of_itself(lane: Lane, policy: str) -> None:
     submission = lane.submission(key="k", on_duplicate=policy)
-    lane.ledger.submit_many([submission, submission])
+    lane.ledger.submit(submission)
+    lane.ledger.submit(submission)
     assert lane.verdict(submission.id) == (Verdict.RUN, "")
 
 

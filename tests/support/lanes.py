@@ -184,6 +184,8 @@ class Lane:
                 self._shift_fields(key, _TIMES_OF_A_WORK, milliseconds)
             elif kind == "evidence":
                 self._shift_fields(key, ("last", "since", "heard"), milliseconds)
+            elif kind == "runtimes":
+                self._shift_runtimes(key, milliseconds)
             left = self.redis.pttl(key)
             if left >= 0:
                 self.redis.pexpire(key, left - milliseconds)  # deletes it if that is in the past
@@ -198,3 +200,8 @@ class Lane:
         moved = {name: int(value) - milliseconds for name, value in found if value is not None}
         if moved:
             self.redis.hset(key, mapping=moved)
+
+    def _shift_runtimes(self, key: str, milliseconds: int) -> None:
+        for name, known in self.redis.hgetall(key).items():
+            mean, deviation, at = known.split(" ")
+            self.redis.hset(key, name, f"{mean} {deviation} {int(at) - milliseconds}")

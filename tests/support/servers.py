@@ -43,7 +43,11 @@ class RedisServer:
         } | {name.replace("_", "-"): value for name, value in options.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[int, Any] = {}
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def url(self, database: int = 0, *, port: int | None = None, login: str = "") -> str:
         return f"redis://{login}127.0.0.1:{port or self.port}/{database}"

@@ -2,12 +2,13 @@
 -- @include interest
 -- The only way out of PENDING and RUNNING.
 
--- Puts one letter into the mailbox of each caller that holds an interest; returns how many interests there are.
+local TOLD_AT_ONCE = 250    -- callers told in one step, so that a crowd doesn't hold the server up
+
+-- Puts a letter into the mailboxes of the next callers and takes their interests out; whether there are more.
 local function tell_callers(id, state, reason, result, failure)
-  local told = {}
   local text = cjson.encode({ id = id, state = state, reason = reason, result = result, error = failure })
-  local interests = redis.call('ZRANGE', interests_key(id), 0, -1)
-  for _, interest in ipairs(interests) do
+  local told = {}
+  for _, interest in ipairs(redis.call('ZRANGE', interests_key(id), 0, TOLD_AT_ONCE - 1)) do
     local caller = caller_of(interest)
     if caller and not told[caller] then
       told[caller] = true
@@ -15,27 +16,37 @@ local function tell_callers(id, state, reason, result, failure)
       if redis.call('RPUSH', mail_key(caller), text) == 1 then redis.call('PEXPIRE', mail_key(caller), MAIL_TTL) end
     end
   end
-  return #interests
+  redis.call('ZREMRANGEBYRANK', interests_key(id), 0, TOLD_AT_ONCE - 1)
+  return redis.call('EXISTS', interests_key(id)) == 1
+end
+
+-- The caretaker forgets an ended work after its retention, or, if callers are left, tells the next of them at once.
+local function look_after_ended(id, state, retention, callers_left)
+  redis.call('ZADD', index_key(state), callers_left and now or now + retention, id)
 end
 
 -- `result` and `failure` are JSON texts or nil.
 local function end_work(id, state, reason, result, failure)
-  local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'key', 'successor')
+  local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'successor')
   local retention = tonumber(record[2])
-  local callers = tell_callers(id, state, reason, result, failure)
-  local outcome = result and 'result' or 'error'
-  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now, 'callers', callers,
-    outcome, result or failure or '')
-  redis.call('HDEL', work_key(id), 'letter', 'stopping')
-  redis.call('DEL', interests_key(id))
+  local fields = { 'state', state, 'reason', reason, 'finished_at', now,
+    'callers', redis.call('ZCARD', interests_key(id)) }
+  local made = result and 'result' or failure and 'error'
+  if made then
+    fields[#fields + 1] = made
+    fields[#fields + 1] = result or failure
+  end
+  -- The error of an earlier try does not stand any more.
+  redis.call('HDEL', work_key(id), 'letter', 'stopping', 'error')
+  redis.call('HSET', work_key(id), unpack(fields))
   redis.call('PEXPIRE', work_key(id), math.max(retention, 1))
   redis.call('ZREM', index_key(record[1]), id)
-  redis.call('ZADD', index_key(state), now + retention, id)
+  look_after_ended(id, state, retention, tell_callers(id, state, reason, result, failure))
   redis.call('HINCRBY', totals_key, state .. (reason ~= '' and ': ' .. reason or ''), 1)
   -- A late message of a forgotten work must not pass for one that the ledger lost.
   local left = tonumber(record[3]) - now
   if left > retention then redis.call('SET', tombstone_key(id), '', 'PX', left) end
-  if record[5] and redis.call('HGET', work_key(record[5]), 'state') == 'PENDING' then ring(record[5]) end
+  if record[4] and redis.call('HGET', work_key(record[4]), 'state') == 'PENDING' then ring(record[4]) end
 end
 
 -- Asks the run of a RUNNING work to stop: its worker trips the token, and the state changes when the run has ended.
@@ -53,7 +64,6 @@ local function dismiss(id, state, reason, failure)
     end_work(id, state, reason, nil, failure)
   else
     tell_callers(id, state, reason, nil, failure)
-    redis.call('DEL', interests_key(id))
     stop_run(id, reason)
   end
 end

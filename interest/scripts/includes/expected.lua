@@ -30,6 +30,12 @@ local function learn_runtime(name, took, cut)
   note_runtime(name, mean + off / 8, deviation + (math.abs(off) - deviation) / 4)
 end
 
+-- Whether other work is rung and waits for a slot. In another broker's queue we can't look: there every pending work counts.
+local function others_wait()
+  if queue_list then return redis.call('LLEN', queue_list) > 0 end
+  return redis.call('ZCARD', index_key('PENDING')) > 1
+end
+
 -- Whether a work of this type is not worth its slot with so little time left, others waiting for the slot. Now and then
 -- one is let through, or a wrong estimate would never be found out.
 local function too_late(name, left)
@@ -38,7 +44,7 @@ local function too_late(name, left)
   local margin = 4 * deviation
   if margin > mean / 2 then margin = 0 end
   if left >= mean + margin then return false end
-  if redis.call('ZCARD', index_key('PENDING')) < 2 then return false end
+  if not others_wait() then return false end
   if now - at > mean + STALE then
     note_runtime(name, mean, deviation)
     return false

@@ -1,12 +1,13 @@
 -- @include interest
 -- Records and the life span they have while their work is live.
 
--- A record, an interest and a key live until the last deadline, then for the retention, and a little longer.
+-- A record, an interest and a key live until the last deadline, then for the retention, and a little longer. A key is
+-- shared by work types: it lives as long as the longest of theirs.
 local function keep(id, key, deadline, retention)
   local ttl = deadline - now + retention + MAIL_TTL
   redis.call('PEXPIRE', work_key(id), ttl)
   redis.call('PEXPIRE', interests_key(id), ttl)
-  if key and key ~= '' then redis.call('PEXPIRE', key_key(key), ttl) end
+  if key and key ~= '' and redis.call('PTTL', key_key(key)) < ttl then redis.call('PEXPIRE', key_key(key), ttl) end
 end
 
 local function note_interest(id, interest, deadline)

@@ -1,0 +1,55 @@
+"""The load that both fleets get: who comes when, who leaves early, which process of callers is killed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from .works import TIMEOUT, WORK
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One caller: when it comes, in seconds from the start, and for how long it waits."""
+
+    at: float
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Callers that come whatever became of those before them. All times in seconds."""
+
+    slots: int = 4
+    overload: float = 3.0
+    """Arrivals by what the slots can do."""
+    duration: float = 8.0
+    crowds: int = 4
+    """Processes that the callers are spread over; the first is killed half-way."""
+    leaving: float = 0.2
+    """Share of the callers that leave after `leave_after`."""
+    leave_after: float = 0.3
+    recovery: float = 25.0
+    """For how long fresh callers try their luck when the others have stopped coming."""
+    seed: int = 2013
+
+    @property
+    def capacity(self) -> float:
+        """How many works the slots can do while the callers come."""
+        return self.slots / WORK * self.duration
+
+    @property
+    def kill_at(self) -> float:
+        """When the first crowd is killed."""
+        return self.duration / 2
+
+    def arrivals(self, crowd: int) -> list[Arrival]:
+        """The callers of one crowd: Poisson arrivals, the same in every run."""
+        chance = random.Random(self.seed * 1000 + crowd)
+        rate = self.overload * self.slots / WORK / self.crowds
+        found = []
+        at = chance.expovariate(rate)
+        while at < self.duration:
+            found.append(Arrival(at, self.leave_after if chance.random() < self.leaving else TIMEOUT))
+            at += chance.expovariate(rate)
+        return found

@@ -1,0 +1,23 @@
+"""One deployment for all tests of this folder that need one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .deployment import Deployment
+from .engine import NoEngine, find_engine
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The fleet of docker-compose.yml, healthy. Skips where no engine can be had, and says why."""
+    try:
+        engine = find_engine()
+    except NoEngine as reason:
+        pytest.skip(str(reason))
+    deployment = Deployment(engine, tmp_path_factory.mktemp("deployment"))
+    try:
+        deployment.start()
+        yield deployment
+    finally:
+        deployment.stop()

@@ -1,0 +1,113 @@
+"""The deployment of docker-compose.yml, run from a copy of what is in the repository."""
+
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.support.eventually import eventually
+from tests.support.servers import free_port
+
+from .engine import ROOT, Engine, execute
+
+SERVICES = ("redis", "worker", "flower")
+DRAIN = 4
+"""Seconds; no test can wait for the default."""
+
+
+class Deployment:
+    """A compose project of its own, with secrets of its own."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder / "askfirst"
+        self.project = f"askfirst-test-{secrets.token_hex(4)}"
+        self.redis_password = secrets.token_hex(16)
+        self.flower_login = f"operator:{secrets.token_hex(16)}"
+        self.flower_port = free_port()
+        _copy_sources(self.folder)
+        (self.folder / ".env").write_text(
+            f"REDIS_PASSWORD={self.redis_password}\n"
+            f"FLOWER_BASIC_AUTH={self.flower_login}\n"
+            f"FLOWER_PORT={self.flower_port}\n"
+            f"ASKFIRST_DRAIN={DRAIN}\n"
+            "IMAGE_TAG=test\n"
+        )
+
+    def compose(self, *arguments: str, timeout: float = 60.0) -> str:
+        """Runs a command of compose; what it printed."""
+        # podman-compose names containers by the folder unless told, docker compose takes either.
+        command = (*self.engine.compose, "-p", self.project, *arguments)
+        return execute(command, timeout=timeout, folder=self.folder, environment=_clean_environment()).stdout
+
+    def start(self) -> None:
+        """Builds, starts and waits until everything is healthy."""
+        self.compose("up", "--build", "-d", *SERVICES, timeout=600.0)
+        eventually(self.is_healthy, within=60.0, every=0.5, what="everything is healthy")
+
+    def stop(self) -> None:
+        """Takes everything down, and the data with it."""
+        self.compose("down", "-v")
+        # podman-compose leaves the network behind.
+        self.engine.run("network", "rm", f"{self.project}_default", check=False)
+
+    def containers(self, service: str) -> list[str]:
+        """The ids of the service's containers, stopped ones too."""
+        return self._ids("ps", "--all", "--quiet", *self._labelled(service))
+
+    def volumes(self) -> list[str]:
+        """The names of the project's volumes."""
+        return self._ids("volume", "ls", "--quiet", *self._labelled())
+
+    def inspect(self, container: str) -> Any:
+        """What the engine knows about a container."""
+        return json.loads(self.engine.run("inspect", container).stdout)[0]
+
+    def is_healthy(self) -> bool:
+        """Whether every container is there and says that it is healthy."""
+        return all(
+            (containers := self.containers(service)) and all(self._healthy(container) for container in containers)
+            for service in SERVICES
+        )
+
+    def run_in(self, service: str, *command: str, timeout: float = 60.0) -> str:
+        """Runs a command in the first container of the service; what it printed."""
+        return self.engine.run("exec", self.containers(service)[0], *command, timeout=timeout).stdout
+
+    def python(self, code: str, timeout: float = 60.0) -> str:
+        """Runs Python in a worker's container, as an application there would; what it printed."""
+        return self.run_in("worker", "python", "-c", code, timeout=timeout).strip()
+
+    def _healthy(self, container: str) -> bool:
+        if self.engine.name == "podman":
+            # Its checks are run by systemd timers, which not every machine has.
+            return self.engine.run("healthcheck", "run", container, check=False).returncode == 0
+        return bool(self.inspect(container)["State"]["Health"]["Status"] == "healthy")
+
+    def _ids(self, *command: str) -> list[str]:
+        return self.engine.run(*command).stdout.split()
+
+    def _labelled(self, service: str = "") -> list[str]:
+        labels = [f"com.docker.compose.project={self.project}"]
+        labels += [f"com.docker.compose.service={service}"] if service else []
+        return [part for label in labels for part in ("--filter", f"label={label}")]
+
+
+def _copy_sources(folder: Path) -> None:
+    """What a fresh clone has and the image is made of: no .env, nothing that lies about."""
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    folder.mkdir()
+    for name in ["docker-compose.yml", ".dockerignore", *(line[1:] for line in ignore if line.startswith("!"))]:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+
+
+def _clean_environment() -> dict[str, str]:
+    """This environment without the variables of the compose file: they would win over the file's."""
+    variables = ("REDIS_", "FLOWER_", "IMAGE_", "WORKER_", "ASKFIRST_", "COMPOSE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(variables)}
