@@ -217,6 +217,15 @@ class Ledger:
         self._ring(lane, letters)
         return int(next_due) / 1000
 
+    def overstayed(self, lane: str) -> None:
+        """Counts a run that ignored its token beyond the grace period and cannot be killed."""
+        self.line.command("HINCRBY", self.keys(lane).totals, "overstayed", 1)
+
+    def leave(self, lane: str, worker: str) -> None:
+        """A worker ends in order: it is no longer listed, and its mailbox goes."""
+        names = self.keys(lane)
+        self.line.batch([("ZREM", names.workers, worker), ("DEL", names.mail(worker))])
+
     # Operators
 
     def cancel(self, id: str, reason: str, *, state: State = State.CANCELLED, failure: str = "") -> State | None:

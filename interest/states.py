@@ -66,6 +66,8 @@ class Reason(StrEnum):
     """The worker died or lost its lease, as often as `max_deliveries` allows."""
     LEASE_LOST = "lease lost"
     """A run was taken for dead and given to another worker: it must stop itself."""
+    SHUTDOWN = "worker shuts down"
+    """The worker is told to end: what is still wanted goes back and runs elsewhere."""
     UNKNOWN_TYPE = "unknown work type"
     """The worker that got the message does not know the function."""
 

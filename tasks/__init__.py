@@ -3,12 +3,15 @@
 from ..interest.errors import InvalidWork
 from .context import WorkContext, current_context
 from .definition import WorkType, work, work_type_of
+from .limit import Limit, OperationTimeout
 from .retry import Retry
 from .token import InterestLost, Token
 
 __all__ = [
     "InterestLost",
     "InvalidWork",
+    "Limit",
+    "OperationTimeout",
     "Retry",
     "Token",
     "WorkContext",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from ..config.units import seconds
 from ..interest.records import Progress
 from ..interest.states import Reason
+from .limit import Limit
 from .token import InterestLost, Token
 
 _current: ContextVar[WorkContext | None] = ContextVar("askfirst_work", default=None)
@@ -38,6 +39,7 @@ class WorkContext:
         self.log = logging.LoggerAdapter(logging.getLogger("askfirst.work"), {"work_id": id, "attempt": attempt})
         self.token = token or Token()
         self._report = report
+        self._children: list[Callable[[], object]] = []
         self.extend(seconds(timeout))
 
     def extend(self, remaining: float) -> None:
@@ -72,6 +74,24 @@ class WorkContext:
             self.check()
             self.token.wait(min(left, max(self.remaining(), 0.001)))
         self.check()
+
+    def limit(self, limit: float | str | timedelta) -> Limit:
+        """A time limit for one operation, in seconds: `with ctx.limit(10) as limit: fetch(timeout=limit.remaining())`.
+
+        Past its own limit the block raises `OperationTimeout`, past the work's deadline `InterestLost`; somebody else's
+        TimeoutError passes through untouched.
+        """
+        return Limit(self, seconds(limit))
+
+    def link(self, withdraw: Callable[[], object]) -> None:
+        """Has `withdraw` called when this run ends in any way, or nobody wants it any more."""
+        self._children.append(withdraw)
+        self.token.on_trip(withdraw)
+
+    def end(self) -> None:
+        """The run is over: works that it asked for, and has no answer of, are not wanted any more."""
+        for withdraw in self._children:
+            withdraw()
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Tells how far it is; written a few times a second at most, so call it as often as you like."""

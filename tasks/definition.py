@@ -33,6 +33,8 @@ class WorkType:
     lane: str
     on_duplicate: str
     retry: Retry
+    grace: float | None
+    interrupt: bool
     retention: float | None
     max_payload: int | None
     carrier: PayloadCarrier = field(repr=False)
@@ -50,6 +52,8 @@ def work(
     lane: str = "default",
     on_duplicate: str = "join",
     retry: Retry | None = None,
+    grace: float | str | timedelta | None = None,
+    interrupt: bool = False,
     retention: float | str | timedelta | None = None,
     max_payload: int | str | None = None,
 ) -> Callable[[Function], Function]:
@@ -57,7 +61,8 @@ def work(
 
     `timeout` is the deadline of each work in seconds (or "30s", "5m", timedelta) unless its caller says otherwise;
     `name` defaults to module.function; `lane` is the queue it goes to; `retention` is how long the record of an ended
-    work is kept; `max_payload` bounds the arguments and the result ("256KiB"). Raises `InvalidWork`.
+    work is kept; `max_payload` bounds the arguments and the result ("256KiB"). A run that must stop gets `grace` seconds
+    to do so; with `interrupt` `InterestLost` is raised in its thread at once, wherever it is. Raises `InvalidWork`.
     """
 
     def declare(function: Function) -> Function:
@@ -69,6 +74,8 @@ def work(
             lane=lane,
             on_duplicate=on_duplicate,
             retry=retry or Retry(attempts=1),
+            grace=None if grace is None else _duration(type_name, "grace", grace),
+            interrupt=interrupt,
             retention=None if retention is None else _positive(type_name, "retention", retention),
             max_payload=None if max_payload is None else _size(type_name, max_payload),
             carrier=PayloadCarrier(type_name, function),
@@ -100,12 +107,19 @@ def _check_names(definition: WorkType) -> None:
         raise InvalidWork(f"{name}: expected on_duplicate to be one of {known}, got {definition.on_duplicate!r}")
 
 
-def _positive(name: str, option: str, value: float | str | timedelta) -> float:
+def _duration(name: str, option: str, value: float | str | timedelta) -> float:
     try:
         duration = seconds(value)
     except ValueError as error:
         raise InvalidWork(f"{name}: {option}: {error}") from None
-    if duration <= 0:
+    if duration < 0:
+        raise InvalidWork(f"{name}: expected {option} to be 0 seconds or more, got {value!r}")
+    return duration
+
+
+def _positive(name: str, option: str, value: float | str | timedelta) -> float:
+    duration = _duration(name, option, value)
+    if duration == 0:
         raise InvalidWork(f"{name}: expected {option} to be more than 0 seconds, got {value!r}")
     return duration
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 
 class InterestLost(BaseException):
@@ -11,7 +12,7 @@ class InterestLost(BaseException):
     A BaseException, so that a broad `except Exception` in a work cannot swallow it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -23,6 +24,7 @@ class Token:
         self._tripped = threading.Event()
         self._lock = threading.Lock()
         self._reason = ""
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def reason(self) -> str:
@@ -35,8 +37,19 @@ class Token:
             if self._reason:
                 return False
             self._reason = reason
+            listeners, self._listeners = self._listeners, []
         self._tripped.set()
+        for listener in listeners:
+            listener()
         return True
+
+    def on_trip(self, listener: Callable[[], None]) -> None:
+        """Calls it once when the token trips, from the thread that trips it; at once if it has tripped."""
+        with self._lock:
+            if not self._reason:
+                self._listeners.append(listener)
+                return
+        listener()
 
     def wait(self, timeout: float) -> bool:
         """Waits until tripped, at most `timeout` seconds; whether it is."""

@@ -13,8 +13,11 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # `pytest` alone, unlike `python -m pytest`, doesn't find tests.support
 
-from askfirst.interest.ledger import Ledger, Policy  # noqa: E402  # the path comes first
+from askfirst.config import Settings  # noqa: E402  # the path comes first
+from askfirst.interest.ledger import Ledger, Policy  # noqa: E402
 from askfirst.interest.line import Line  # noqa: E402
+from askfirst.waiters.client import Client, configure, default_client  # noqa: E402
+from tests.support.callers import Caller  # noqa: E402
 from tests.support.lanes import Lane  # noqa: E402
 from tests.support.leaks import Leaks  # noqa: E402
 from tests.support.servers import RedisServer  # noqa: E402
@@ -65,6 +68,36 @@ def ledger(redis_server: RedisServer, redis: Any, namespace: str) -> Iterator[Le
 def lane(ledger: Ledger, redis: Any) -> Lane:
     """The lane "default" of the ledger, with its clock in the test's hand."""
     return Lane(ledger, redis)
+
+
+@pytest.fixture
+def settings(redis_server: RedisServer, redis: Any, namespace: str) -> Settings:
+    """What callers and workers of this test go by."""
+    return Settings(redis_url=redis_server.url(), namespace=namespace, retention=60.0, connect_timeout=1.0)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Client]:
+    """This process as a caller: what `submit_work` and its kin use."""
+    configure(settings)
+    yield default_client()
+    configure(settings)  # closes it
+
+
+@pytest.fixture
+def caller(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Caller]]:
+    """Starts other processes as callers, with scripts of their own."""
+    started: list[Caller] = []
+
+    def start(script: str, *arguments: object, **changed: Any) -> Caller:
+        folder = tmp_path / f"caller{len(started)}"
+        folder.mkdir()
+        started.append(Caller(script, settings.model_copy(update=changed), folder, arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, LedgerUnavailable, UnknownWork
 from ..interest.ledger import Ledger
 from ..interest.records import Submission, Submitted, new_id
+from ..tasks import current_context
 from ..tasks.connecting import open_ledger
 from ..tasks.message import compose
 from ..tasks.payload import check_size
@@ -62,6 +63,10 @@ class Client:
             # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
             self._abandon(waiters)
             raise
+        parent = current_context()
+        if parent is not None and not options.detached:
+            for waiter in waiters:
+                parent.link(waiter.cancel)
         return waiters
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
@@ -119,7 +124,8 @@ class Client:
         """At exit: nobody is left to take the answers of attached works."""
         if self._pid != os.getpid():
             return  # a forked child leaves: the interests are its parent's
-        left = [waiter for waiter in self._mailbox.outstanding() if waiter.interest.startswith("a:")]
+        outstanding = self._mailbox.outstanding()
+        left = [waiter for waiter in outstanding if waiter.interest.startswith("a:") and not waiter.done()]
         if not left:
             return
         pairs = [(waiter.id, waiter.interest) for waiter in left]

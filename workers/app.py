@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery, bootsteps, signals
+from celery.concurrency import prefork
 from kombu import Queue
 
 from ..config import DEFAULT_LANE, Settings, SettingsError
@@ -99,15 +100,23 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
     def start(self, worker: Any) -> None:
         """Publishes the work types and starts beating."""
         runtime = runtime_of(worker.app)
+        runtime.pool = worker.pool
+        runtime.killable = isinstance(worker.pool, prefork.TaskPool)
         runtime.start(worker.hostname, worker.pool.num_processes, list(worker.app.amqp.queues.consume_from))
         self._monitor = Monitor(runtime)
         self._monitor.start()
 
-    def stop(self, worker: Any) -> None:
-        """Beats until the pool has ended: `terminate` follows then."""
+        signals.worker_shutting_down.connect(self._on_shutting_down)
+        signals.worker_shutdown.connect(self._on_shutdown)
+        self._runtime = runtime
 
-    def terminate(self, worker: Any) -> None:
-        """Ends the beating."""
+    def stop(self, worker: Any) -> None:
+        """Nothing yet: it beats until the pool has ended, and sees to it that the pool does end."""
+
+    def _on_shutting_down(self, **_: Any) -> None:
+        self._runtime.shut_down()
+
+    def _on_shutdown(self, **_: Any) -> None:
         if self._monitor is not None:
             self._monitor.stop()
 

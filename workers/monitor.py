@@ -11,8 +11,8 @@ from typing import Final
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
 from ..interest.states import Reason
+from .ladder import Ladder
 from .runtime import Claim, Runtime
-from .tripline import Tripline
 
 _log = logging.getLogger(__name__)
 _BEAT: Final = 1.0  # seconds
@@ -25,7 +25,7 @@ class Monitor:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._ledger: Ledger = runtime.open_ledger()
-        self._tripline = Tripline(runtime.running)
+        self._ladder = Ladder(runtime, self._ledger)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="askfirst-monitor", daemon=True)
         self._beat_at = 0.0
@@ -37,14 +37,20 @@ class Monitor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread, within two beats."""
+        """Ends the thread, within two beats, and leaves the ledger."""
         self._stopping.set()
         self._thread.join(2 * _BEAT + self._runtime.settings.connect_timeout)
+        try:
+            for lane in self._runtime.lanes:
+                self._ledger.leave(lane, self._runtime.worker)
+        except LedgerUnavailable as error:
+            _log.debug("%s", error)
         self._ledger.line.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
+                self._ladder.climb()
                 self._turn()
             except LedgerUnavailable as error:
                 if not self._troubled:
@@ -66,7 +72,8 @@ class Monitor:
         if self._troubled:
             _log.warning("the ledger is back")
             self._troubled = False
-        self._wait_for_orders(max(min(self._beat_at - time.monotonic(), self._next_due), _SHORTEST))
+        wake_at = min(self._beat_at, time.monotonic() + self._next_due, self._ladder.next_step_at())
+        self._wait_for_orders(max(wake_at - time.monotonic(), _SHORTEST))
 
     def _beat(self, lane: str) -> None:
         claims = {claim.id: claim for claim in self._runtime.claims(lane)}
@@ -74,7 +81,7 @@ class Monitor:
         for renewal in self._ledger.beat(lane, self._runtime.worker, runs):
             claim = claims[renewal.id]
             if renewal.stop:
-                self._stop(claim, renewal.stop)
+                self._ladder.stop(claim, renewal.stop)
             else:
                 self._extend(claim, renewal.remaining)
 
@@ -89,19 +96,10 @@ class Monitor:
             order = json.loads(found[1])
             claim = self._runtime.find_claim(order["id"])
             if claim is not None and claim.attempt == order["attempt"]:
-                self._stop(claim, order["reason"])
-
-    def _stop(self, claim: Claim, reason: str) -> None:
-        if self._runtime.find_claim(claim.id) is not claim:
-            return  # over meanwhile
-        if not claim.stop:
-            level = logging.WARNING if reason == Reason.LEASE_LOST else logging.INFO
-            _log.log(level, "%s is told to stop: %s", claim.id, reason)
-        claim.stop = reason
-        self._tripline.trip(claim, reason)
+                self._ladder.stop(claim, order["reason"])
 
     def _extend(self, claim: Claim, remaining: float) -> None:
         deadline_at = time.monotonic() + remaining
         if abs(deadline_at - claim.deadline_at) > _BEAT / 2:
             claim.deadline_at = deadline_at
-            self._tripline.extend(claim, remaining)
+            self._ladder.tripline.extend(claim, remaining)

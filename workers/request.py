@@ -8,6 +8,7 @@ private: Celery is pinned below its next minor version, and tests hold it to thi
 from __future__ import annotations
 
 import secrets
+import time
 from functools import partial
 from typing import Any
 
@@ -44,12 +45,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             self._give_back(error)
             return True
         if answer.verdict is Verdict.RUN:
-            self._claim = self._runtime.add_claim(self.id, answer.attempt, answer.remaining)
-            self._request_dict["askfirst_claim"] = {
-                "attempt": answer.attempt,
-                "deadline_at": self._claim.deadline_at,
-                "failures": answer.failures,
-            }
+            self._take(answer)
             return False
         self._let_go(answer)
         return True
@@ -118,6 +114,27 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             retention=float(ours.get("retention", self._runtime.settings.retention)),
             key=str(ours.get("key", "")),
         )
+
+    def _take(self, answer: Answer) -> None:
+        grace = self._task.work_type.grace
+        self._claim = Claim(
+            id=self.id,
+            attempt=answer.attempt,
+            deadline_at=time.monotonic() + answer.remaining,
+            grace=self._runtime.settings.grace if grace is None else grace,
+            kill=self._kill,
+        )
+        self._runtime.add_claim(self._claim)
+        # Reaches the pool process as an attribute of the task's request.
+        self._request_dict["askfirst_claim"] = {
+            "attempt": answer.attempt,
+            "deadline_at": self._claim.deadline_at,
+            "failures": answer.failures,
+        }
+
+    def _kill(self) -> None:
+        """As Celery's own terminate does: Flower shows the task as revoked, and the slot comes back."""
+        self.terminate(self._runtime.pool, signal="KILL")
 
     def _let_go(self, answer: Answer) -> None:
         task_ready(self)

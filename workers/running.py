@@ -9,7 +9,9 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable
@@ -22,6 +24,7 @@ from ..tasks.payload import check_size
 from .dropped import Dropped
 from .reporting import Reporter
 from .runtime import Runtime
+from .stopping import interruptible, run_async
 
 Reply = TypeVar("Reply")
 
@@ -69,6 +72,7 @@ def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str,
     runtime.running.enter(context)
     try:
         product = _produce(runtime, work_type, context, payload)
+        context.end()
         reporter.flush()
         outcome = _conclude(runtime, work_type, run, product)
     finally:
@@ -83,7 +87,7 @@ def _produce(runtime: Runtime, work_type: WorkType, context: WorkContext, payloa
         value = contextvars.copy_context().run(_call, work_type, context, arguments)
         text = _encode_result(runtime, work_type, value)
     except InterestLost as lost:
-        return Product(lost=lost.reason)
+        return Product(lost=context.token.reason or lost.reason)
     except _FAILURES as error:
         return Product(error=error)
     return Product(value=value, text=text)
@@ -92,9 +96,11 @@ def _produce(runtime: Runtime, work_type: WorkType, context: WorkContext, payloa
 def _call(work_type: WorkType, context: WorkContext, arguments: dict[str, Any]) -> Any:
     set_current_context(context)
     leading = (context,) if work_type.carrier.wants_context else ()
-    if not work_type.is_async:
-        return work_type.function(*leading, **arguments)
-    return asyncio.run(work_type.function(*leading, **arguments))
+    call = partial(work_type.function, *leading, **arguments)
+    if work_type.is_async:
+        return run_async(context, call)
+    with interruptible(context) if work_type.interrupt else nullcontext():
+        return call()
 
 
 def _encode_result(runtime: Runtime, work_type: WorkType, value: Any) -> str:
@@ -112,6 +118,8 @@ class InvalidResult(Exception):
 
 def _conclude(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -> Outcome | None:
     """Writes the end of the run, or puts it back for another try; None if another attempt owns the work."""
+    if product.lost == Reason.SHUTDOWN:
+        return _give_back(runtime, run)
     failure = ""
     if product.error is not None:
         failure = json.dumps(describe_error(product.error))
@@ -128,6 +136,12 @@ def _conclude(runtime: Runtime, work_type: WorkType, run: Run, product: Product)
         run.id, run.attempt, state, work_type.name, run.interest, run.retention, reason, product.text, failure
     )
     return _insist(lambda: runtime.ledger.finish(ending), run)
+
+
+def _give_back(runtime: Runtime, run: Run) -> Outcome:
+    """Puts the work back in order: the run was stopped for the worker's sake, not its callers'."""
+    _insist(lambda: runtime.ledger.release(run.id, run.attempt, lost=False), run)
+    return Outcome(run.id, State.PENDING, Reason.SHUTDOWN)
 
 
 def _retry(runtime: Runtime, work_type: WorkType, run: Run, error: BaseException, failure: str) -> Outcome | None:
@@ -162,7 +176,7 @@ def _for_celery(product: Product, outcome: Outcome | None, context: WorkContext)
     if outcome.state in (State.CANCELLED, State.EXPIRED):
         raise Dropped(outcome.reason)
     if outcome.state is State.PENDING:
-        raise Dropped(f"failed and will be tried again: {product.error!r}")
+        raise Dropped(f"failed and will be tried again: {product.error!r}" if product.error else outcome.reason)
     # A SystemExit or CancelledError would take the pool process along.
     error = product.error
     raise error if isinstance(error, Exception) else RuntimeError(repr(error))

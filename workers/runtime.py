@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +27,18 @@ class Claim:
     attempt: int
     deadline_at: float
     """By the monotonic clock, which a host's processes share."""
+    grace: float
+    """Seconds it gets to stop by itself."""
+    kill: Callable[[], None]
+    """Ends the pool process that runs it."""
     pid: int | None = None
     """The pool child that runs it, once known."""
     stop: str = ""
     """Why it must stop, once known."""
+    stop_at: float = math.inf
+    """When it was told to, by the monotonic clock."""
+    overstayed: bool = False
+    """Whether it was reported for not stopping."""
 
     @property
     def lane(self) -> str:
@@ -93,10 +103,15 @@ class Runtime:
         self.slots = 0
         self.lanes: list[str] = []
         self.running = Running()
+        self.pool: Any = None
+        self.killable = False
+        """Whether runs are in processes of their own."""
+        self.shutdown_at = math.inf
+        """When running work is told that the worker ends, by the monotonic clock."""
         self._broker = broker
         self._ledger: Ledger | None = None
         self._claims: dict[str, Claim] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def ledger(self) -> Ledger:
@@ -109,6 +124,11 @@ class Runtime:
         """A ledger with a connection of its own, for another thread."""
         return open_ledger(self.settings, broker=self._broker)
 
+    def shut_down(self) -> None:
+        """Asked to end: running work gets the drain time, and none if asked again. Called from a signal handler."""
+        now = time.monotonic()
+        self.shutdown_at = now if self.shutdown_at < math.inf else now + self.settings.drain
+
     def start(self, worker: str, slots: int, queues: list[str]) -> None:
         """The worker is up: it makes its lanes and work types known. Raises `LedgerUnavailable`."""
         self.worker = worker
@@ -119,18 +139,27 @@ class Runtime:
             self.ledger.know_lanes(self.lanes)
         self.ledger.publish_types({definition.name: publish(definition) for definition in registry.all_types()})
 
-    def add_claim(self, id: str, attempt: int, remaining: float) -> Claim:
+    def add_claim(self, claim: Claim) -> None:
         """Notes that this worker is to run the work."""
-        claim = Claim(id, attempt, time.monotonic() + remaining)
         with self._lock:
-            self._claims[id] = claim
-        return claim
+            self._claims[claim.id] = claim
 
     def drop_claim(self, claim: Claim) -> None:
         """The run is over."""
         with self._lock:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
+
+    def kill(self, claim: Claim) -> bool:
+        """Kills the process that runs it, unless the run has ended; whether it did.
+
+        Under the lock no claim ends, so the process can't be at another work by the time the signal reaches it.
+        """
+        with self._lock:
+            if self._claims.get(claim.id) is not claim:
+                return False
+            claim.kill()
+            return True
 
     def find_claim(self, id: str) -> Claim | None:
         """The claim on this work, if this worker has it."""

@@ -164,7 +164,7 @@ def _lane(ledger: Ledger, lane: str) -> Finding:
     alive = [worker for worker, silence in silences.items() if silence < _HEARD]
     counts = ledger.counts(lane)
     waiting = counts[State.PENDING]
-    text = f"{len(alive)} workers alive, {waiting} works pending, {counts[State.RUNNING]} running"
+    text = f"workers {len(alive)}, works pending {waiting}, running {counts[State.RUNNING]}"
     if alive:
         return Finding(Health.OK, f"lane {lane}", f"{text}: {', '.join(alive)}")
     if silences:

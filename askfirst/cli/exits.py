@@ -115,8 +115,10 @@ def describe(error: BaseException) -> str:
     """The error in one line."""
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     line = "; ".join(part.strip() for part in text.splitlines() if part.strip()) or type(error).__name__
+    if any(kind.__name__ == "WorkFailed" for kind in type(error).__mro__):
+        line = f"the work failed: {line}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        line += f" (see {error.ctx.command_path} --help)"
+        line = line.removesuffix(".") + f" (see {error.ctx.command_path} --help)"
     if exit_code(error) is Exit.BUG:
         line = f"unexpected {type(error).__name__}: {line} (--debug shows where)"
     return printable(line)

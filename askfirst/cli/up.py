@@ -58,8 +58,12 @@ def up(given: Given, imports: tuple[str, ...], flower: bool, flower_port: int | 
             asked = len(requests)
             fleet.stop(settings.drain + settings.grace, hurry=lambda: len(requests) > max(asked, 1))
     if ended:
-        told = ", ".join(f"{name} ended with exit code {code}" for name, code in ended)
+        told = ", ".join(f"{name} {_fate(code)}" for name, code in ended)
         raise CommandError(f"{told}: the rest was stopped", Exit.FAILED)
+
+
+def _fate(code: int) -> str:
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
 
 
 def _check_port(port: int) -> None:
@@ -93,7 +97,7 @@ def _worker_command(pool: str, imports: tuple[str, ...]) -> list[str]:
 
 def _flower_command(port: int) -> list[str]:
     options = [f"--address={_LOCAL}", f"--port={port}", f"--tasks_columns={_FLOWER_COLUMNS}"]
-    return [sys.executable, "-m", "celery", "-A", "askfirst.cli.flower", "flower", *options]
+    return [sys.executable, "-m", "celery", "--quiet", "-A", "askfirst.cli.flower", "flower", *options]
 
 
 def _announce_flower(fleet: Fleet, port: int, requests: list[int]) -> None:

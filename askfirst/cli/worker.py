@@ -118,7 +118,7 @@ def _greet(node: str, pool: PoolSettings, settings: Settings) -> None:
 
     lanes = ", ".join(pool.lanes)
     click.echo(
-        f"{node}: {pool.concurrency} {pool.type} slots for the lanes {lanes}, {len(registry.all_types())} work types\n"
+        f"{node}: lanes {lanes}; {pool.type}, slots {pool.concurrency}; work types {len(registry.all_types())}\n"
         f"ledger {redacted(redis_url(settings))}, namespace {settings.namespace}"
     )
     sys.stdout.flush()  # before the pool is forked

@@ -6,6 +6,7 @@ What its callers meet with goes into a log line by line, so that it is known eve
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -75,7 +76,7 @@ def ask_first(runs: str) -> Ask:
     """A caller of askfirst: who leaves withdraws."""
 
     def ask(patience: float, asked: Callable[[str], None]) -> str:
-        give_up_at = time.monotonic() + patience
+        give_up_at = time.monotonic() + patience if patience < TIMEOUT else math.inf
         with submit_work(asking_work, log=runs, timeout=TIMEOUT) as waiter:
             asked(waiter.id)
             try:

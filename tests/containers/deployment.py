@@ -44,7 +44,9 @@ class Deployment:
 
     def start(self) -> None:
         """Builds, starts and waits until everything is healthy."""
-        self.compose("up", "--build", "-d", *SERVICES, timeout=600.0)
+        # Once: `up --build` would have podman-compose build the same image for every service.
+        self.compose("build", "worker", timeout=600.0)
+        self.compose("up", "-d", *SERVICES)
         eventually(self.is_healthy, within=60.0, every=0.5, what="everything is healthy")
 
     def stop(self) -> None:

@@ -125,6 +125,13 @@ class Lane:
         )
         return self.ledger.finish(ending)
 
+    def answer(self, id: str, result: str = "42", **ending: Any) -> None:
+        """Runs a work by hand: starts it, if it does not run yet, and ends it at once."""
+        if self.state(id) is not State.RUNNING:
+            assert self.verdict(id) == (Verdict.RUN, "")
+        attempt = int(self.redis.hget(self.keys.work(id), "attempt"))
+        assert self.finish(self.submission(id=id), attempt=attempt, result=result, **ending) is not None
+
     def beat(self, *runs: tuple[str, int], worker: str = "w1") -> dict[str, str]:
         """A worker's heartbeat; the reason to stop of each run, empty where it may go on."""
         return {renewal.id: renewal.stop for renewal in self.ledger.beat(self.name, worker, runs)}

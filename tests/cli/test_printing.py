@@ -1,0 +1,52 @@
+"""What people read."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from askfirst.cli.printing import ago, duration, printable
+from askfirst.cli.progress import progress_text
+from askfirst.interest.records import Progress
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 ms"),
+        (0.0123, "12 ms"),
+        (0.9996, "1.0 s"),
+        (1.26, "1.3 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (3725, "1 h 2 min"),
+        (90000, "1 d 1 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_moment_is_told_from_now() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert ago(now - timedelta(seconds=30), now) == "30 s ago"
+    assert ago(now + timedelta(seconds=30), now) == "in 30 s"
+
+
+def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command() -> None:
+    assert printable("a\x1b[31m\r\x07\u202eb\nc\tä") == "a\\x1b[31m\\r\\x07\\u202eb\nc\tä"
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (Progress(done=1234567), "1,234,567"),
+        (Progress(done=1, total=3), "1/3 (33%)"),
+        (Progress(done=0.5, total=2, note="reading\nlines"), "0.5/2 (25%) reading lines"),
+        (Progress(done=4, total=3), "4/3 (100%)"),
+        (Progress(done=0, total=0), "0/0"),
+    ],
+)
+def test_progress_in_words(progress: Progress, text: str) -> None:
+    assert progress_text(progress) == text

@@ -1,0 +1,31 @@
+"""Processes of the tests' own: what they are told, what they say, and how they end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from askfirst.config import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that goes by these settings and finds the tests' works."""
+    given = settings.model_dump(exclude_defaults=True, mode="json", exclude={"pools", "imports", "data_dir"})
+    ours = {f"ASKFIRST_{name.upper()}": str(value) for name, value in given.items()}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASKFIRST_")}
+    return inherited | ours | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def end(process: "subprocess.Popen[str]", within: float = 10.0) -> None:
+    """Asks a process to end, and kills it with all its group if it does not."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(within)
+    # Its children too, whatever it made of them: the group is its own.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
