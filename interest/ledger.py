@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,9 +58,9 @@ class Ledger:
 
     # Callers
 
-    def submit(self, submission: Submission, timeout: float | None = None) -> Submitted:
-        """Takes a work in, or finds the one that holds its key. `timeout` bounds the call itself."""
-        status, id, left, letters = self.line.call(self._submit_call(submission), timeout)
+    def submit(self, submission: Submission, within: float = math.inf) -> Submitted:
+        """Takes a work in, or finds the one that holds its key. The call itself takes `within` seconds at most."""
+        status, id, left, letters = self.line.call(self._submit_call(submission), within)
         self._ring(submission.lane, letters)
         return Submitted(status, id, int(left) / 1000)
 
@@ -144,12 +145,11 @@ class Ledger:
             letter=submission.letter,
         )
 
-    def finish(self, ending: Ending, timeout: float | None = None) -> Outcome | None:
+    def finish(self, ending: Ending) -> Outcome | None:
         """Ends a run. The outcome that stands in the ledger now, or None if another attempt owns the work."""
         reply = self._call(
             "finish",
             ending.id,
-            timeout,
             id=ending.id,
             attempt=ending.attempt,
             state=ending.state,
@@ -334,8 +334,8 @@ class Ledger:
     def _bind(self, name: str, work_id: str, /, **arguments: Argument) -> Call:
         return script(name).bind(self._slots(self._keys_of(work_id).lane), **arguments)
 
-    def _call(self, name: str, work_id: str, timeout: float | None = None, /, **arguments: Argument) -> Any:
-        return self.line.call(self._bind(name, work_id, **arguments), timeout)
+    def _call(self, name: str, work_id: str, /, **arguments: Argument) -> Any:
+        return self.line.call(self._bind(name, work_id, **arguments))
 
     def _ring(self, lane: str, letters: Sequence[str]) -> None:
         if letters and self._doorbell is not None:

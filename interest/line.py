@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,6 +20,8 @@ from redis.retry import Retry
 from .errors import LedgerUnavailable
 from .safety import check_server, explain
 from .script import Argument, Call
+
+_TURNS: Final = 5  # connect timeouts that a thread waits for the others; each of them may use up one
 
 Command = tuple[Argument, ...]
 
@@ -55,21 +58,27 @@ class Line:
         self._connection: Connection | None = None
         _lines.add(self)
 
-    def call(self, call: Call, timeout: float | None = None) -> Any:
-        """One script, its reply. `timeout` in seconds. Raises `LedgerUnavailable`."""
-        return self.batch([call], timeout)[0]
+    def call(self, call: Call, within: float = math.inf) -> Any:
+        """One script, its reply, at most `within` seconds from now. Raises `LedgerUnavailable`."""
+        return self.batch([call], within=within)[0]
 
     def command(self, *command: Argument, timeout: float | None = None) -> Any:
-        """One plain command, its reply. Raises `LedgerUnavailable`."""
+        """One plain command, its reply; `timeout` in seconds is for a command that blocks. Raises `LedgerUnavailable`."""
         return self.batch([command], timeout)[0]
 
-    def batch(self, items: Sequence[Call | Command], timeout: float | None = None) -> list[Any]:
-        """All of them in one round trip, their replies in order. Raises `LedgerUnavailable`, also if one is refused."""
+    def batch(
+        self, items: Sequence[Call | Command], timeout: float | None = None, within: float = math.inf
+    ) -> list[Any]:
+        """All of them in one round trip, their replies in order. Raises `LedgerUnavailable`, also if one is refused.
+
+        `timeout` seconds are for the exchange itself, `within` is for all of it, waiting for other threads included.
+        """
         if not items:
             return []
-        patience = self._connect_timeout if timeout is None else timeout
-        give_up_at = time.monotonic() + patience
-        with self._held(patience):
+        latest = time.monotonic() + within
+        with self._held(within):
+            patience = self._connect_timeout if timeout is None else timeout
+            give_up_at = min(time.monotonic() + patience, latest)
             replies = self._exchange_twice([_command(item) for item in items], give_up_at)
             self._teach(items, replies, give_up_at)
         return self._accepted(replies)
@@ -104,8 +113,8 @@ class Line:
 
     @contextlib.contextmanager
     def _held(self, patience: float) -> Iterator[None]:
-        """The connection for one thread. What goes wrong on it ends it, and is explained."""
-        if not self._lock.acquire(timeout=max(patience, 0)):
+        """The connection for one thread, when its turn comes. What goes wrong on it ends it, and is explained."""
+        if not self._lock.acquire(timeout=min(patience, _TURNS * self._connect_timeout)):
             raise LedgerUnavailable(explain(self.url, TimeoutError("it does not answer")))
         try:
             yield

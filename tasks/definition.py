@@ -61,8 +61,8 @@ def work(
 
     `timeout` is the deadline of each work in seconds (or "30s", "5m", timedelta) unless its caller says otherwise;
     `name` defaults to module.function; `lane` is the queue it goes to; `retention` is how long the record of an ended
-    work is kept; `max_payload` bounds the arguments and the result ("256KiB"). A run that must stop gets `grace` seconds
-    to do so; with `interrupt` `InterestLost` is raised in its thread at once, wherever it is. Raises `InvalidWork`.
+    work is kept; `max_payload` bounds the arguments and the result ("256KiB"). A run that must stop gets `grace`
+    seconds to do so; with `interrupt`, `InterestLost` is raised in its thread at once. Raises `InvalidWork`.
     """
 
     def declare(function: Function) -> Function:

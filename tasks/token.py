@@ -24,7 +24,7 @@ class Token:
         self._tripped = threading.Event()
         self._lock = threading.Lock()
         self._reason = ""
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     @property
     def reason(self) -> str:
@@ -43,7 +43,7 @@ class Token:
             listener()
         return True
 
-    def on_trip(self, listener: Callable[[], None]) -> None:
+    def on_trip(self, listener: Callable[[], object]) -> None:
         """Calls it once when the token trips, from the thread that trips it; at once if it has tripped."""
         with self._lock:
             if not self._reason:

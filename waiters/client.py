@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import Settings, load_settings
-from ..interest.errors import DuplicateWork, LedgerUnavailable, UnknownWork
+from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork
 from ..interest.ledger import Ledger
 from ..interest.records import Submission, Submitted, new_id
 from ..tasks import current_context
@@ -54,7 +54,7 @@ class Client:
         try:
             if len(texts) == 1:
                 [submission] = self._drafts(callee, texts, options, waiters)
-                self._take(waiters[0], self.ledger.submit(submission, patience))
+                self._take(waiters[0], self.ledger.submit(submission, options.timeout))
             else:
                 starts = range(0, len(texts), _BATCH)
                 batches = (self._drafts(callee, texts[n : n + _BATCH], options, waiters) for n in starts)
@@ -140,6 +140,8 @@ class Client:
     # Steps of a submission
 
     def _encode(self, callee: Callee, payload: Mapping[str, Any]) -> str:
+        if not isinstance(payload, Mapping):
+            raise InvalidPayload(f"{callee.name}: expected a payload to map parameters to values, got {payload!r:.100}")
         text = callee.encode(payload)
         check_size(callee.name, text, callee.max_payload or self.settings.max_payload)
         return text

@@ -101,6 +101,8 @@ class Mailbox:
     def close(self) -> None:
         """Ends the thread and its connection; waiters still outstanding then have only their own deadlines."""
         with self._lock:
+            if self._closing:
+                return
             self._closing = True
             thread = self._thread
         if thread is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import difflib
 import functools
 import threading
@@ -51,8 +52,22 @@ def submit_work(
 
 
 async def asubmit_work(work: Work, /, **options_and_payload: Any) -> WorkWaiter:
-    """`submit_work` for asyncio: the event loop runs on while the ledger is written."""
-    return await asyncio.to_thread(functools.partial(submit_work, work, **options_and_payload))
+    """`submit_work` for asyncio: the event loop runs on while the ledger is written.
+
+    Cancelled meanwhile, it withdraws what it may have submitted.
+    """
+    submit = functools.partial(contextvars.copy_context().run, submit_work, work, **options_and_payload)
+    submission = asyncio.get_running_loop().run_in_executor(None, submit)
+    try:
+        return await asyncio.shield(submission)
+    except asyncio.CancelledError:
+        submission.add_done_callback(_withdraw_submitted)
+        raise
+
+
+def _withdraw_submitted(submission: asyncio.Future[WorkWaiter]) -> None:
+    if not submission.cancelled() and submission.exception() is None:
+        submission.result().cancel()
 
 
 def submit_many(

@@ -69,7 +69,7 @@ class Ladder:
             self._ledger.overstayed(claim.lane)
 
     def _hopeless(self, now: float) -> bool:
-        """Whether the worker is to end and only threads that don't stop hold it up, none of them of an ordinary task."""
+        """Whether the worker is to end, and only threads of works that don't stop hold it up."""
         claims = self._runtime.claims()
         return (
             not self._runtime.killable

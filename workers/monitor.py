@@ -10,7 +10,6 @@ from typing import Final
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
-from ..interest.states import Reason
 from .ladder import Ladder
 from .runtime import Claim, Runtime
 

@@ -134,7 +134,7 @@ def _broker(settings: Settings) -> Finding:
     url = broker_url(settings)
     with Connection(url, connect_timeout=settings.connect_timeout) as connection:
         try:
-            connection.ensure_connection(max_retries=1, timeout=settings.connect_timeout)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=settings.connect_timeout)
         except Exception as error:  # every transport of kombu raises its own
             text = f"cannot reach {redacted(url)}: {redacted(str(error)) or type(error).__name__}"
             return Finding(Health.FAIL, "broker", text, "is it running, is broker_url right?")

@@ -88,7 +88,8 @@ def _object(text: str) -> dict[str, Any]:
         if text == "-":
             where, text = "stdin", sys.stdin.read()
         elif text.startswith("@"):
-            where, text = text[1:], Path(text[1:]).read_text(encoding="utf-8")
+            where = text[1:]
+            text = Path(where).read_text(encoding="utf-8")
         found = json.loads(text)
     except (OSError, ValueError) as error:
         raise click.UsageError(f"expected a JSON object from {where}: {error}") from None

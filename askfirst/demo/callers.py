@@ -1,59 +1,29 @@
-"""A process of callers: `python -m askfirst.demo.callers`. Its input is a `Crowd` as a line of JSON, and a line to start.
+"""A process of callers, `python -m askfirst.demo.callers`: it reads a `Crowd` as a line of JSON, and a line to start.
 
 What its callers meet with goes into a log line by line, so that it is known even of a process that is killed.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
 from .. import WorkError, submit_work
-from .load import Arrival
+from .load import LATE, LEFT, ON_TIME, TIMEOUT, Crowd
 from .logs import append
-from .works import TIMEOUT, asking_work, plain, plain_work
+from .works import asking_work, plain, plain_work
 
 _WARM_UP_PATIENCE = 20.0  # seconds: the workers may be starting still
 
 #: One caller: asks for a work, tells its id, waits for so many seconds; what it met with.
 Ask = Callable[[float, Callable[[str], None]], str]
-
-ON_TIME, LATE, LEFT = "on time", "late", "left"
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """What one process of callers is to do."""
-
-    fleet: str
-    broker_url: str
-    arrivals: list[Arrival]
-    probe_from: float
-    """From then on fresh callers come, one after the other, until one is answered on time."""
-    probe_until: float
-    calls: str
-    """Its log; it is there as soon as the callers are ready."""
-    runs: str
-    """The log of the works."""
-
-    def to_json(self) -> str:
-        """The line that `from_json` reads."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Crowd:
-        """The crowd from its line."""
-        read = json.loads(text)
-        return cls(**read | {"arrivals": [Arrival(**arrival) for arrival in read["arrivals"]]})
 
 
 def ask_plainly(runs: str) -> Ask:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from .works import TIMEOUT, WORK
+NAME = "demo.work"
+"""The name of the askfirst work type."""
+TIMEOUT = 1.0
+"""Seconds that a caller is ready to wait."""
+WORK = 0.1
+"""Seconds that a work holds its slot."""
+
+#: What a caller can meet with.
+ON_TIME, LATE, LEFT = "on time", "late", "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Load:
     leaving: float = 0.2
     """Share of the callers that leave after `leave_after`."""
     leave_after: float = 0.3
-    recovery: float = 25.0
+    recovery: float = 20.0
     """For how long fresh callers try their luck when the others have stopped coming."""
     seed: int = 2013
 
@@ -53,3 +62,29 @@ class Load:
             found.append(Arrival(at, self.leave_after if chance.random() < self.leaving else TIMEOUT))
             at += chance.expovariate(rate)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What one process of callers is to do."""
+
+    fleet: str
+    broker_url: str
+    arrivals: list[Arrival]
+    probe_from: float
+    """From then on fresh callers come, one after the other, until one is answered on time."""
+    probe_until: float
+    calls: str
+    """Its log; it is there as soon as the callers are ready."""
+    runs: str
+    """The log of the works."""
+
+    def to_json(self) -> str:
+        """The line that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Crowd:
+        """The crowd from its line."""
+        read = json.loads(text)
+        return cls(**read | {"arrivals": [Arrival(**arrival) for arrival in read["arrivals"]]})

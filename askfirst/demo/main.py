@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 
@@ -15,7 +15,8 @@ from .errors import DemoError, Interrupted
 from .flights import Flights, cached_flights, fetch_flights
 from .importing import import_flights
 from .interrupts import Interrupts
-from .overload import Load, compare
+from .load import Load
+from .overload import compare
 from .report import introduce, report
 from .stage import Stage
 
@@ -24,12 +25,12 @@ from .stage import Stage
 class Scale:
     """How much of everything: the tests make do with less."""
 
-    load: Load = Load()
+    load: Load = field(default_factory=Load)
     flights: Flights | None = None
     """The file to import; None: the real one."""
 
 
-def run_demo(console: Console, _scale: Scale = Scale()) -> int:
+def run_demo(console: Console, _scale: Scale | None = None) -> int:
     """Runs the demo and removes everything it made; the exit code of the command.
 
     0 is done, 1 is a total that differs or something missing (said in one line), 128 + n an end by signal n. Raises
@@ -40,7 +41,7 @@ def run_demo(console: Console, _scale: Scale = Scale()) -> int:
         stage = Stage(interrupts)
         try:
             stage.open()
-            code = _perform(console, stage, _scale)
+            code = _perform(console, stage, _scale or Scale())
         except Interrupted as interrupted:
             console.print("Interrupted: ending and removing everything.")
             code = 128 + interrupted.signal

@@ -13,12 +13,10 @@ from rich.console import Console
 
 from .. import works
 from . import show
-from .callers import Crowd
 from .errors import DemoError
-from .load import Load
+from .load import NAME, Crowd, Load
 from .stage import Stage
 from .tally import Tally, tally
-from .works import NAME
 
 #: Callers that wait for a second only are missed sooner than by default, which is 6 s after their last pulse.
 PULSE = {"pulse_interval": 0.2, "pulse_timeout": 0.5}
@@ -95,21 +93,24 @@ class _Measurement:
 
     def _let_come(self, what: str, callers: list[subprocess.Popen[str]]) -> None:
         """Starts them all, kills the first process half-way, and waits for the others."""
-        load = self._load
+        load, started_at = self._load, time.monotonic()
         for process in callers:
             _tell(process, "go")
-        started_at = time.monotonic()
-        alive = True
-        with show.bar(self._console, what, load.duration) as update:
-            while any(process.poll() is None for process in callers):
-                elapsed = time.monotonic() - started_at
-                if alive and elapsed > load.kill_at:
-                    callers[0].kill()
-                    alive = False
-                if elapsed > load.duration + load.recovery + _OVERTIME:
-                    raise DemoError("the callers did not end in time: is the machine very busy?")
-                update(elapsed, "callers come" if elapsed < load.duration else "until a fresh caller is answered on time")
+
+        def watch(until: float, update: show.Update) -> None:
+            begun_at = time.monotonic()
+            while any(process.poll() is None for process in callers) and time.monotonic() < started_at + until:
+                update(time.monotonic() - begun_at, "")
                 time.sleep(_POLL)
+
+        with show.bar(self._console, f"{what}: callers come", load.duration) as update:
+            watch(load.kill_at, update)
+            callers[0].kill()
+            watch(load.duration, update)
+        with show.bar(self._console, f"{what}: until a fresh caller is answered on time", load.recovery) as update:
+            watch(load.duration + load.recovery + _OVERTIME, update)
+        if any(process.poll() is None for process in callers):
+            raise DemoError("the callers did not end in time: is the machine very busy?")
 
 
 def _tell(process: subprocess.Popen[str], line: str) -> None:
@@ -126,4 +127,4 @@ def _ended_without_result() -> tuple[Mapping[str, int], Mapping[str, int]]:
     for status in works(name=NAME, limit=_MOST_WORKS):
         if status.state.ended and status.reason:
             (dropped if status.started_at is None else stopped)[status.reason] += 1
-    return dropped, stopped
+    return dict(dropped.most_common()), dict(stopped.most_common())

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
+from ..config import Settings
 from . import show
-from .load import Load
+from .load import TIMEOUT, WORK, Load
+from .overload import PULSE
 from .tally import Tally
-from .works import TIMEOUT, WORK
 
 
 def introduce(console: Console, load: Load) -> None:
     """Says what is going to happen."""
-    console.print(
-        f"{load.slots} slots, works of {WORK * 1000:.0f} ms, callers that wait {TIMEOUT:g} s. For {load.duration:g} s callers"
-        f" come at {load.overload:g}x of what the\nslots can do, from {load.crowds} processes; {load.leaving:.0%} leave"
-        f" after {load.leave_after:g} s, and one of the processes is killed half-way.\n"
-        "The same callers come to plain Celery (where who leaves just stops waiting) and to askfirst.",
-        highlight=False,
+    show.paragraph(
+        console,
+        f"{load.slots} slots, works of {WORK * 1000:.0f} ms, callers that wait {TIMEOUT:g} s. For {load.duration:g} s"
+        f" callers come at {load.overload:g}x of what the slots can do, from {load.crowds} processes;"
+        f" {load.leaving:.0%} of them leave after {load.leave_after:g} s, one of the processes is killed half-way. First"
+        " they come to plain Celery, where who leaves just stops waiting, then the same callers come to askfirst (which is set to"
+        f" miss a dead process after {PULSE['pulse_timeout']:g} s, by default {Settings().pulse_timeout:g} s).",
     )
 
 
@@ -29,7 +32,7 @@ def report(console: Console, load: Load, plain: Tally, asking: Tally) -> None:
     console.print(_table(load, plain, asking))
     bars = {"plain Celery": plain, "askfirst": asking}
     on_time = {name: tally.on_time for name, tally in bars.items()}
-    show.chart(console, "Answers on time", on_time | {f"{load.slots} slots can do": load.capacity}, ".0f")
+    show.chart(console, "Answers on time", on_time | {"the slots can do": load.capacity}, ".0f")
     show.chart(console, "Worker seconds wasted", {name: tally.wasted for name, tally in bars.items()}, ".1f")
     show.chart(console, "Dropped by askfirst before the start, by reason", asking.dropped, ".0f")
     _conclude(console, plain, asking)
@@ -43,7 +46,7 @@ def _table(load: Load, plain: Tally, asking: Tally) -> Table:
 
     row("callers", lambda tally: f"{tally.callers}")
     row("answered on time", lambda tally: f"{tally.on_time}")
-    row("  of what the slots can do", lambda tally: f"{tally.on_time / load.capacity:.0%}")
+    row(f"  of what the slots can do in {load.duration:g} s", lambda tally: f"{tally.on_time / load.capacity:.0%}")
     row("not answered on time", lambda tally: f"{tally.late}")
     row("left early", lambda tally: f"{tally.left}")
     row("died while they waited", lambda tally: f"{tally.died}")
@@ -54,10 +57,14 @@ def _table(load: Load, plain: Tally, asking: Tally) -> Table:
     row("fresh caller answered on time again", lambda tally: _recovery(load, tally))
     table.add_section()
     row("works dropped before their start", lambda tally: f"{sum(tally.dropped.values())}")
-    for reason in sorted(asking.dropped, key=lambda reason: -asking.dropped[reason]):
-        row(f"  {reason}", lambda tally, reason=reason: f"{tally.dropped.get(reason, 0)}")
+    for reason in asking.dropped:
+        row(f"  {reason}", partial(_dropped_for, reason))
     row("works stopped while they ran", lambda tally: f"{sum(tally.stopped.values())}")
     return table
+
+
+def _dropped_for(reason: str, tally: Tally) -> str:
+    return f"{tally.dropped.get(reason, 0)}"
 
 
 def _recovery(load: Load, tally: Tally) -> str:
@@ -68,10 +75,10 @@ def _recovery(load: Load, tally: Tally) -> str:
 
 def _conclude(console: Console, plain: Tally, asking: Tally) -> None:
     ratio = f", {asking.on_time / plain.on_time:.1f}x as many" if plain.on_time else ""
-    console.print(
-        f"Plain Celery spent {plain.wasted:.1f} of {plain.used:.1f} worker seconds on answers that nobody got:"
-        " first come, first served\nmeans that whoever is served has waited too long already. askfirst spent"
-        f" {asking.wasted:.1f} of {asking.used:.1f}; it dropped\n{sum(asking.dropped.values())} works without starting"
+    show.paragraph(
+        console,
+        f"Plain Celery spent {plain.wasted:.1f} of {plain.used:.1f} worker seconds on answers that nobody got: first"
+        " come, first served means that whoever is served has waited for too long already. askfirst spent"
+        f" {asking.wasted:.1f} of {asking.used:.1f}; it dropped {sum(asking.dropped.values())} works without starting"
         f" them and answered {asking.on_time} callers on time{ratio}.",
-        highlight=False,
     )

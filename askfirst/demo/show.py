@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,8 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+_LINE = 96  # columns of the longest line of text
 _WIDTH = 46  # columns of the longest bar of a chart
-_STEP = 0.25  # of a bar, between two lines where there is no terminal
 
 #: Tells how far it is, and in words.
 Update = Callable[[float, str], None]
@@ -19,19 +20,20 @@ Update = Callable[[float, str], None]
 
 @contextmanager
 def bar(console: Console, what: str, total: float) -> Iterator[Update]:
-    """A bar for as long as the block lasts."""
+    """A bar for as long as the block lasts; where there is no terminal, a line for each quarter."""
     if console.is_terminal:
         with _live_bar(console, what, total) as update:
             yield update
         return
     console.print(what)
-    told = 0.0
+    told = 0
 
     def tell(done: float, note: str) -> None:
         nonlocal told
-        if done >= (told + _STEP) * total:
-            told = done / total // _STEP * _STEP
-            console.print(f"  {min(told, 1):4.0%}  {note}", highlight=False)
+        quarters = min(int(4 * done / total), 4)
+        if quarters > told:
+            told = quarters
+            console.print(f"  {quarters / 4:4.0%}  {note}".rstrip(), highlight=False)
 
     yield tell
 
@@ -48,6 +50,11 @@ def heading(console: Console, text: str) -> None:
     """Begins a part of the demo."""
     console.print()
     console.print(Text(text, style="bold"))
+
+
+def paragraph(console: Console, text: str) -> None:
+    """Text in lines that can be read, also where the console takes any width."""
+    console.print(Text(textwrap.fill(text, min(console.width, _LINE))))
 
 
 def mark(console: Console, good: bool) -> Text:

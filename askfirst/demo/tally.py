@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from .callers import LATE, LEFT, ON_TIME
+from .load import LATE, LEFT, ON_TIME
 from .logs import entries
 
 
@@ -27,9 +27,9 @@ class Tally:
     """The part of it that a caller got an answer from, on time."""
     recovered_after: float | None
     """From the last arrival to the first answer that a fresh caller got on time; None if there was none."""
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int]
     """Works that were dropped before they started, by reason."""
-    stopped: Mapping[str, int] = field(default_factory=dict)
+    stopped: Mapping[str, int]
     """Works that were stopped while they ran, by reason."""
 
     @property
@@ -38,7 +38,9 @@ class Tally:
         return self.used - self.useful
 
 
-def tally(calls: Iterable[Path], runs: Path, duration: float, **dropped: Mapping[str, int]) -> Tally:
+def tally(
+    calls: Iterable[Path], runs: Path, duration: float, *, dropped: Mapping[str, int], stopped: Mapping[str, int]
+) -> Tally:
     """Adds up the logs; `dropped` and `stopped` are taken as they are."""
     probes: set[str] = set()
     met: dict[str, str | None] = {}
@@ -63,6 +65,6 @@ def tally(calls: Iterable[Path], runs: Path, duration: float, **dropped: Mapping
         used=sum(held for _, held in seconds),
         useful=sum(held for id, held in seconds if met.get(id) == ON_TIME),
         recovered_after=recovered_after,
-        **dropped,
+        dropped=dropped,
+        stopped=stopped,
     )
-

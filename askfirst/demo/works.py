@@ -9,14 +9,8 @@ from pathlib import Path
 from celery import Celery, Task
 
 from .. import WorkContext, work
+from .load import NAME, TIMEOUT, WORK
 from .logs import append
-
-NAME = "demo.work"
-"""The name of the askfirst work type."""
-TIMEOUT = 1.0
-"""Seconds that a caller is ready to wait."""
-WORK = 0.1
-"""Seconds that a work holds its slot."""
 
 plain = Celery("plain", set_as_current=False)
 plain.conf.update(broker_connection_retry_on_startup=True, task_default_queue="plain")
@@ -28,7 +22,7 @@ def asking_work(ctx: WorkContext, log: Path) -> str:
     return _hold_slot(ctx.id, log, ctx.sleep)
 
 
-@plain.task(name="demo.plain_work", bind=True)
+@plain.task(name="demo.plain_work", bind=True)  # type: ignore[untyped-decorator]  # celery is untyped
 def plain_work(self: Task, log: str) -> str:
     """Holds its slot for `WORK` seconds."""
     return _hold_slot(self.request.id, Path(log), time.sleep)

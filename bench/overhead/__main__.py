@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .client import Order
 from .processes import ROOT, Fleet, idle_cpu, run_client, running_fleets, throw_away_published
 from .report import describe_run, show, write
-from .rows import MAIN, VARIANT, Row, summarise
+from .rows import LESSER_ROUNDS, MAIN, VARIANT, Row, summarise
 from .sides import SIDES
 
 _IDLE = 3.0  # seconds
@@ -43,7 +43,7 @@ class Setting:
 
 def settings(rounds: int) -> list[Setting]:
     """The main comparison, and two lesser ones under other circumstances."""
-    few = min(rounds, 3)
+    few = min(rounds, LESSER_ROUNDS)
     lesser = (("throughput", "latency"),)
     return [
         Setting(
@@ -109,11 +109,9 @@ class Bench:
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds of each comparison.")
+@click.option("--quick", is_flag=True, help="One round only; nothing is written without --output.")
 @click.option(
-    "--quick", is_flag=True, help="One round only, to see that it works; nothing is written without --output."
-)
-@click.option(
-    "--outstanding", type=click.IntRange(min=1), default=50, show_default=True, help="Works asked for at once."
+    "--outstanding", type=click.IntRange(min=1), default=50, show_default=True, help="Works under way at once."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.  [default: bench/results]")
 def main(rounds: int, quick: bool, outstanding: int, output: Path | None) -> None:

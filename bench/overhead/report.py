@@ -14,6 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .rows import LESSER_ROUNDS
+from .sides import SIDES
+
 _HEAD = ("", "Celery", "askfirst", "ratio", "target")
 
 
@@ -54,8 +57,10 @@ def _markdown(run: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) 
     lines = [
         "# What asking costs: askfirst and plain Celery side by side",
         "",
-        f"Measured {run['at']} by `make bench`; see ../README.md for how. {run['cpus']} CPUs, load before {run['load_before']}; "
-        f"{versions}. Medians, least to most of {run['rounds']} rounds; ratio: askfirst / Celery.",
+        f"Measured {run['at']} by `make bench`; [how](../README.md). {run['cpus']} CPUs, load before: "
+        f"{run['load_before']}; {versions}.",
+        f"Medians of {run['rounds']} rounds ({LESSER_ROUNDS} at most in the lesser comparisons), and least to most;"
+        " ratio: askfirst / Celery.",
     ]
     for title, result in results.items():
         lines += ["", f"## {title}", "", _line(_HEAD), _line(["---", *["---:"] * (len(_HEAD) - 1)])]

@@ -11,6 +11,9 @@ Rounds = Mapping[str, Sequence[Mapping[str, float]]]
 """By side: the figures of each round, by name."""
 
 
+LESSER_ROUNDS = 3  # at most, in the comparisons beside the main one
+
+
 @dataclass(frozen=True)
 class Row:
     """One comparison: the figure of either side, and what the ratio askfirst / Celery should be."""

@@ -87,7 +87,7 @@ class AskfirstSide:
             return a + b
 
         self._unserved = askfirst.work(name=f"{NAME}_unserved", timeout=TIMEOUT, lane=UNSERVED)(add_unserved)
-        self.publishers = {"submit_work": self._publish, "submit_many": self._publish_many}
+        self.publishers = {"submit_many": self._publish_many, "submit_work": self._publish}
 
     def submit(self, a: int, b: int) -> Any:
         return self._submit(self._work, a=a, b=b)

@@ -1,4 +1,4 @@
-"""One worker process: `python -m bench.overhead.worker SIDE URL CONCURRENCY EVENTS`. The same arguments for both sides."""
+"""One worker process: `python -m bench.overhead.worker SIDE URL CONCURRENCY EVENTS`. Both sides get the same arguments."""
 
 from __future__ import annotations
 

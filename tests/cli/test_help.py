@@ -35,4 +35,4 @@ def test_every_command_says_in_one_line_what_it_does() -> None:
 def test_choices_are_those_of_the_rooms() -> None:
     assert submit.ON_DUPLICATE == DUPLICATE_POLICIES
     assert submit.IMPORTANCES == IMPORTANCES
-    assert worker.POOL_TYPES == get_args(PoolSettings.model_fields["type"].annotation)
+    assert get_args(PoolSettings.model_fields["type"].annotation) == worker.POOL_TYPES

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from askfirst.cli.exits import Exit
+from tests.cli.commands import Cli
 from tests.support.eventually import eventually
-
-from .conftest import Cli
 
 Register = Callable[["subprocess.Popen[str]"], "subprocess.Popen[str]"]
 

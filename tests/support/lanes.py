@@ -74,15 +74,11 @@ class Lane:
 
     def mail(self, party: str) -> list[dict[str, Any]]:
         """Takes the letters out of a mailbox."""
-        letters = self.redis.lrange(self.keys.mail(party), 0, -1)
-        self.redis.delete(self.keys.mail(party))
-        return [json.loads(text) for text in letters]
+        return [json.loads(text) for text in self._take(self.keys.mail(party))]
 
     def outcomes(self, caller: str = "alice") -> list[Outcome]:
         """Takes the outcomes out of a caller's mailbox."""
-        letters = self.redis.lrange(self.keys.mail(caller), 0, -1)
-        self.redis.delete(self.keys.mail(caller))
-        return [read_letter(text) for text in letters]
+        return [read_letter(text) for text in self._take(self.keys.mail(caller))]
 
     # Workers
 
@@ -151,14 +147,18 @@ class Lane:
         return status
 
     def messages(self) -> list[dict[str, Any]]:
-        """What lies in the lane's queue, oldest first."""
-        return [json.loads(text) for text in reversed(self.redis.lrange(self.keys.queue, 0, -1))]
+        """Takes the messages out of the lane's queue, oldest first."""
+        return [json.loads(text) for text in reversed(self._take(self.keys.queue))]
 
     def rung(self) -> list[str]:
-        """Takes the messages out of the queue; the ids of their works, oldest first."""
-        ids = [message["properties"]["correlation_id"] for message in self.messages()]
-        self.redis.delete(self.keys.queue)
-        return ids
+        """The same, by the ids of their works."""
+        return [message["properties"]["correlation_id"] for message in self.messages()]
+
+    def _take(self, key: str) -> list[str]:
+        """All that is in a list, and nobody else gets it."""
+        transaction = self.redis.pipeline(transaction=True)
+        found: list[str] = transaction.lrange(key, 0, -1).delete(key).execute()[0]
+        return found
 
     # Time
 

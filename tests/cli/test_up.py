@@ -1,0 +1,95 @@
+"""`askfirst up` starts a fleet and leaves nothing of it behind."""
+
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from askfirst.cli import main
+from askfirst.cli.exits import Exit
+from tests.cli.commands import Cli, lines_until, start
+from tests.support.eventually import eventually
+from tests.support.servers import free_port
+
+Register = Callable[["subprocess.Popen[str]"], "subprocess.Popen[str]"]
+
+
+def children(pid: int) -> dict[int, str]:
+    """The commands of a process's children, by their ids."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(each): Path(f"/proc/{each}/cmdline").read_text().replace("\0", " ") for each in pids}
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_workers_and_flower_until_sigterm(cli: Cli, ended: Register, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    config.write_text('[pools.cpu]\nconcurrency = 1\n[pools.io]\nlanes = ["io"]\ntype = "threads"\nconcurrency = 1\n')
+    port = free_port()
+    options = ["--import", "cli_works", "--flower-port", str(port)]
+    fleet = ended(start("--config", str(config), *cli.options, "up", *options))
+    said = lines_until(fleet, f"Flower: http://127.0.0.1:{port}")
+    assert said.startswith("starting cpu, io, flower on redis://127.0.0.1:")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+        assert "Flower" in page.read().decode()
+    assert cli("submit", "cli.greet", "who=fleet").stdout == "hello fleet\n"
+    pids = children(fleet.pid)
+    assert len(pids) == 3
+    fleet.send_signal(signal.SIGTERM)
+    rest, _ = fleet.communicate(timeout=20)
+    assert fleet.returncode == 0, rest
+    assert "io     | worker: Warm shutdown" in said + rest
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_killed_up_takes_the_fleet_and_its_redis_along(ended: Register, tmp_path: Path) -> None:
+    fleet = ended(start("--data-dir", str(tmp_path / "data"), "up", "--no-flower", cwd=tmp_path))
+    lines_until(fleet, "ready.")
+    (worker,) = children(fleet.pid)
+    pool = children(worker)
+    assert (tmp_path / "data/redis/redis.sock").exists()
+    fleet.kill()
+    eventually(lambda: all(map(gone, (worker, *pool))), what="the worker has ended")
+    eventually(lambda: not (tmp_path / "data/redis/redis.sock").exists(), what="the embedded Redis has stopped")
+
+
+def test_a_process_that_dies_stops_the_rest(cli: Cli, ended: Register, tmp_path: Path) -> None:
+    config = tmp_path / "fleet.toml"
+    config.write_text('[pools.a]\ntype = "threads"\nconcurrency = 1\n[pools.b]\nlanes = ["b"]\nconcurrency = 1\n')
+    fleet = ended(start("--config", str(config), *cli.options, "up", "--no-flower"))
+    lines_until(fleet, "ready.")
+    pids = children(fleet.pid)
+    (victim,) = [pid for pid, command in pids.items() if "--pool a" in command]
+    subprocess.run(["kill", "-9", str(victim)], check=True)
+    said, _ = fleet.communicate(timeout=20)
+    assert fleet.returncode == Exit.FAILED
+    assert said.endswith("askfirst: error: a was killed by SIGKILL: the rest was stopped\n")
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(main, ["--data-dir", str(tmp_path / "data"), "up", "--flower-port", port])
+    assert result.exit_code == Exit.USAGE
+    assert result.stderr.startswith(
+        f"askfirst: error: Flower can't listen on 127.0.0.1:{port} (Address already in use)"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_module_that_breaks_ends_it(cli: Cli, ended: Register) -> None:
+    fleet = ended(cli.start("up", "--no-flower", "--import", "no_such_module"))
+    said, _ = fleet.communicate(timeout=20)
+    assert fleet.returncode == Exit.FAILED
+    assert "default | askfirst: error: cannot import 'no_such_module'" in said
+    assert "default ended with exit code 2" in said
