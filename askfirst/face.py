@@ -20,7 +20,7 @@ from .interest.errors import (
 )
 from .interest.records import WorkStatus
 from .interest.states import Reason, State
-from .tasks import InterestLost, Retry, WorkContext, work
+from .tasks import InterestLost, OperationTimeout, Resource, Retry, WorkContext, override_resource, work
 from .waiters import (
     WorkWaiter,
     asubmit_work,
@@ -44,7 +44,9 @@ __all__ = [
     "InvalidPayload",
     "InvalidWork",
     "LedgerUnavailable",
+    "OperationTimeout",
     "Reason",
+    "Resource",
     "Retry",
     "SettingsError",
     "State",
@@ -65,6 +67,7 @@ __all__ = [
     "counts",
     "create_app",
     "install",
+    "override_resource",
     "status",
     "submit_many",
     "submit_work",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from askfirst import WorkTimeout, submit_work
-
 from examples.works import build_report, count_words
 
 

@@ -63,7 +63,7 @@ class Line:
         return self.batch([call], within=within)[0]
 
     def command(self, *command: Argument, timeout: float | None = None) -> Any:
-        """One plain command, its reply; `timeout` in seconds is for a command that blocks. Raises `LedgerUnavailable`."""
+        """One plain command, its reply; `timeout` (seconds) is for one that blocks. Raises `LedgerUnavailable`."""
         return self.batch([command], timeout)[0]
 
     def batch(

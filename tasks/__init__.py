@@ -4,6 +4,7 @@ from ..interest.errors import InvalidWork
 from .context import WorkContext, current_context
 from .definition import WorkType, work, work_type_of
 from .limit import Limit, OperationTimeout
+from .resource import Resource, override_resource
 from .retry import Retry
 from .token import InterestLost, Token
 
@@ -12,11 +13,13 @@ __all__ = [
     "InvalidWork",
     "Limit",
     "OperationTimeout",
+    "Resource",
     "Retry",
     "Token",
     "WorkContext",
     "WorkType",
     "current_context",
+    "override_resource",
     "work",
     "work_type_of",
 ]

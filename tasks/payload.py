@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from ..config.units import size_in_bytes
 from ..interest.errors import InvalidPayload, InvalidWork
 from .context import WorkContext
+from .resource import Declaration
 
 #: What `submit_work` takes for itself, so that no parameter may be called like it.
 SUBMIT_OPTIONS = frozenset({"timeout", "key", "on_duplicate", "detached", "delay", "importance"})
@@ -79,6 +80,9 @@ class PayloadCarrier(Carrier):
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
         self.wants_context, parameters, hints = _read_signature(name, function)
+        self.resources = {p.name: p.default for p in parameters if isinstance(p.default, Declaration)}
+        _check_resources(name, function, self.resources)
+        parameters = [parameter for parameter in parameters if parameter.name not in self.resources]
         types = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
         self.defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
         try:
@@ -118,6 +122,14 @@ def _read_signature(
         if hints.get(parameter.name) is WorkContext:
             raise InvalidWork(f"{name}: the WorkContext must be the first parameter, got it as {parameter.name!r}")
     return wants_context, parameters, hints
+
+
+def _check_resources(name: str, function: Callable[..., Any], resources: Mapping[str, Declaration]) -> None:
+    for parameter, declaration in resources.items():
+        if declaration.is_async and declaration.scope == "process":
+            raise InvalidWork(f"{name}: {parameter}: an asynchronous Resource lives on a run's event loop: scope='run'")
+        if declaration.is_async and not inspect.iscoroutinefunction(function):
+            raise InvalidWork(f"{name}: {parameter}: an asynchronous Resource needs an async def work")
 
 
 def check_size(name: str, text: str, limit: int | str) -> None:

@@ -3,7 +3,7 @@
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,38 @@ from askfirst.interest.ledger import Ledger, Policy  # noqa: E402
 from askfirst.interest.line import Line  # noqa: E402
 from askfirst.waiters.client import Client, configure, default_client  # noqa: E402
 from tests.support.callers import Caller  # noqa: E402
+from tests.support.fleet import Fleet, Worker  # noqa: E402
 from tests.support.lanes import Lane  # noqa: E402
-from tests.support.leaks import Leaks  # noqa: E402
+from tests.support.leaks import Leaks, lasting_children  # noqa: E402
 from tests.support.servers import RedisServer  # noqa: E402
+
+
+WORKERS = pytest.StashKey[list[Worker]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that take half a minute each, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes half a minute; runs with --slow only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: runs with --slow only"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows with a failure what the workers logged."""
+    report = yield
+    if report.failed:
+        for worker in item.stash.get(WORKERS, []):
+            report.sections.append((f"Log of worker {worker.name}", worker.log()[-6000:]))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +127,63 @@ def caller(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Caller]
     yield start
     for each in started:
         each.close()
+
+
+@pytest.fixture
+def start_worker(
+    settings: Settings, ledger: Ledger, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Worker]]:
+    """Starts workers of the test's own and waits until they beat; they are stopped when it is over."""
+    workers = request.node.stash.setdefault(WORKERS, [])
+
+    def start(name: str = "w1", *, heard: bool = True, changed: dict[str, Any] | None = None, **how: Any) -> Worker:
+        worker = Worker(settings.model_copy(update=changed or {}), tmp_path, name=name, **how)
+        workers.append(worker)
+        if heard:
+            worker.wait_until_heard(ledger)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.close()
+
+
+@pytest.fixture(scope="session")
+def shared_workers(
+    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], tuple[Settings, Worker]]]:
+    """A worker of each pool type for the tests that harm none, in a database of its own, from its first use on."""
+    started: dict[str, tuple[Settings, Worker]] = {}
+
+    def worker_of(pool: str) -> tuple[Settings, Worker]:
+        if pool not in started:
+            url = redis_server.url(1 + len(started))
+            settings = Settings(redis_url=url, namespace=pool, retention=60.0, connect_timeout=1.0)
+            worker = Worker(settings, tmp_path_factory.mktemp(pool), name=f"shared-{pool}", pool=pool)
+            lasting_children.add(worker.pid)
+            started[pool] = settings, worker
+        return started[pool]
+
+    yield worker_of
+    for _, worker in started.values():
+        worker.close()
+
+
+@pytest.fixture(params=["prefork", "threads"])
+def fleet(
+    request: pytest.FixtureRequest,
+    redis_server: RedisServer,
+    shared_workers: Callable[[str], tuple[Settings, Worker]],
+) -> Iterator[Fleet]:
+    """A shared worker with two slots, once of each pool type, and this process as its caller."""
+    settings, worker = shared_workers(request.param)
+    request.node.stash[WORKERS] = [worker]
+    database = int(str(settings.redis_url).rpartition("/")[2])
+    fleet = Fleet(settings, redis_server.client(database), worker, slots=2)
+    configure(settings)
+    yield fleet
+    configure(settings)  # closes the client
+    fleet.close()
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ class WorkWaiter(Future[Any]):
         timeout: float,
         decode: Callable[[str], Any],
     ) -> None:
+        self._pid = os.getpid()
         super().__init__()
         self.id = id
         self.key = key
@@ -48,13 +49,22 @@ class WorkWaiter(Future[Any]):
         self.interest = interest
         self.deadline_at = time.monotonic() + timeout
         self._client = client
-        self._pid = os.getpid()
         self._decode = decode
         self._withdrawn = False
 
     def __repr__(self) -> str:
         state = "ended" if super().done() else f"{self.remaining():.1f} s left"
         return f"<WorkWaiter {self.name} [{self.id}] {state}>"
+
+    @property
+    def _condition(self) -> threading.Condition:
+        """What everybody who waits takes first, `concurrent.futures.wait` too: the place to notice a fork."""
+        self._be_here()
+        return self._waiting
+
+    @_condition.setter
+    def _condition(self, condition: threading.Condition) -> None:
+        self._waiting = condition
 
     # Waiting
 
@@ -73,7 +83,6 @@ class WorkWaiter(Future[Any]):
 
     def done(self) -> bool:
         """Whether there is an answer, a value or an error."""
-        self._be_here()
         return super().done() or self.expire_if_due()
 
     def cancelled(self) -> bool:
@@ -96,7 +105,6 @@ class WorkWaiter(Future[Any]):
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(arrive)
 
-        self._be_here()
         self.add_done_callback(from_any_thread)
         try:
             await arrived
@@ -187,7 +195,6 @@ class WorkWaiter(Future[Any]):
 
     def _wait(self, timeout: float | None) -> None:
         """Waits for an answer; TimeoutError if `timeout` comes before it and before the deadline."""
-        self._be_here()
         remaining = self.remaining()
         patience = remaining if timeout is None else min(timeout, remaining)
         try:
@@ -218,8 +225,8 @@ class WorkWaiter(Future[Any]):
         """In a forked child: takes an interest of its own, since the parent's dies with the parent."""
         if self._pid == os.getpid():
             return
-        self._pid = os.getpid()
-        self._condition = threading.Condition()  # a thread that was not forked may have held the parent's
+        self._pid = os.getpid()  # first, since what follows comes by here again
+        self._waiting = threading.Condition()  # a thread that was not forked may have held the parent's
         self._done_callbacks: list[Callable[[Future[Any]], object]] = []
         if not super().done():
             self._client = self._client.in_this_process()

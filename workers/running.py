@@ -9,9 +9,8 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable
@@ -23,6 +22,7 @@ from ..tasks.context import set_current_context
 from ..tasks.payload import check_size
 from .dropped import Dropped
 from .reporting import Reporter
+from .resources import ProcessResources, open_all, open_all_async
 from .runtime import Runtime
 from .stopping import interruptible, run_async
 
@@ -84,7 +84,7 @@ def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str,
 def _produce(runtime: Runtime, work_type: WorkType, context: WorkContext, payload: dict[str, Any]) -> Product:
     try:
         arguments = work_type.carrier.decode(json.dumps(payload))
-        value = contextvars.copy_context().run(_call, work_type, context, arguments)
+        value = contextvars.copy_context().run(_call, work_type, context, arguments, runtime.resources)
         text = _encode_result(runtime, work_type, value)
     except InterestLost as lost:
         return Product(lost=context.token.reason or lost.reason)
@@ -93,14 +93,24 @@ def _produce(runtime: Runtime, work_type: WorkType, context: WorkContext, payloa
     return Product(value=value, text=text)
 
 
-def _call(work_type: WorkType, context: WorkContext, arguments: dict[str, Any]) -> Any:
+def _call(work_type: WorkType, context: WorkContext, arguments: dict[str, Any], resources: ProcessResources) -> Any:
     set_current_context(context)
     leading = (context,) if work_type.carrier.wants_context else ()
-    call = partial(work_type.function, *leading, **arguments)
+    declared = work_type.carrier.resources
     if work_type.is_async:
-        return run_async(context, call)
-    with interruptible(context) if work_type.interrupt else nullcontext():
-        return call()
+        return run_async(context, lambda: _run_async(work_type, leading, arguments, resources))
+    with ExitStack() as stack:
+        arguments |= open_all(stack, declared, resources)
+        with interruptible(context) if work_type.interrupt else nullcontext():
+            return work_type.function(*leading, **arguments)
+
+
+async def _run_async(
+    work_type: WorkType, leading: tuple[WorkContext, ...], arguments: dict[str, Any], resources: ProcessResources
+) -> Any:
+    async with AsyncExitStack() as stack:
+        arguments |= await open_all_async(stack, work_type.carrier.resources, resources)
+        return await work_type.function(*leading, **arguments)
 
 
 def _encode_result(runtime: Runtime, work_type: WorkType, value: Any) -> str:

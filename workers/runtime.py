@@ -15,6 +15,7 @@ from ..interest.records import lane_of
 from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
 from ..tasks.published import publish
+from .resources import ProcessResources
 
 _EARLY = 16  # orders kept for runs that have not begun; a child has one run at a time
 
@@ -103,6 +104,7 @@ class Runtime:
         self.slots = 0
         self.lanes: list[str] = []
         self.running = Running()
+        self.resources = ProcessResources()
         self.pool: Any = None
         self.killable = False
         """Whether runs are in processes of their own."""

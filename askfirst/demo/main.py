@@ -41,21 +41,21 @@ def run_demo(console: Console, _scale: Scale | None = None) -> int:
         stage = Stage(interrupts)
         try:
             stage.open()
-            code = _perform(console, stage, _scale or Scale())
+            agreed = _perform(console, stage, _scale or Scale())
         except Interrupted as interrupted:
             console.print("Interrupted: ending and removing everything.")
-            code = 128 + interrupted.signal
+            return 128 + interrupted.signal
         except DemoError as error:
             console.print(f"askfirst demo: {error}", style="red")
-            code = 1
+            return 1
         finally:
             stage.clear()
-    if code <= 1:
-        console.print(f"\nDone in {time.monotonic() - begun_at:.0f} s; all that the demo made is removed.")
-    return code
+    console.print(f"\nDone in {time.monotonic() - begun_at:.0f} s; everything that the demo made is removed.")
+    return 0 if agreed else 1
 
 
-def _perform(console: Console, stage: Stage, scale: Scale) -> int:
+def _perform(console: Console, stage: Stage, scale: Scale) -> bool:
+    """Shows both parts; whether the imported table agrees with the file."""
     if importlib.util.find_spec("sqlalchemy") is None:
         raise DemoError("SQLAlchemy is missing, which the import needs: pip install 'askfirst[demo]'")
     flights = scale.flights or cached_flights()
@@ -68,4 +68,4 @@ def _perform(console: Console, stage: Stage, scale: Scale) -> int:
     show.heading(console, "2. Three times more callers than the fleet can serve")
     introduce(console, scale.load)
     report(console, scale.load, *compare(console, stage, scale.load))
-    return 0 if agreed else 1
+    return agreed

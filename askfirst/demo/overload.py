@@ -97,18 +97,20 @@ class _Measurement:
         for process in callers:
             _tell(process, "go")
 
-        def watch(until: float, update: show.Update) -> None:
-            begun_at = time.monotonic()
-            while any(process.poll() is None for process in callers) and time.monotonic() < started_at + until:
-                update(time.monotonic() - begun_at, "")
+        def watch(until: float, since: float, update: show.Update) -> None:
+            while any(process.poll() is None for process in callers):
+                elapsed = time.monotonic() - started_at
+                if elapsed > until:
+                    return
+                update(elapsed - since, "")
                 time.sleep(_POLL)
 
         with show.bar(self._console, f"{what}: callers come", load.duration) as update:
-            watch(load.kill_at, update)
+            watch(load.kill_at, 0, update)
             callers[0].kill()
-            watch(load.duration, update)
+            watch(load.duration, 0, update)
         with show.bar(self._console, f"{what}: until a fresh caller is answered on time", load.recovery) as update:
-            watch(load.duration + load.recovery + _OVERTIME, update)
+            watch(load.duration + load.recovery + _OVERTIME, load.duration, update)
         if any(process.poll() is None for process in callers):
             raise DemoError("the callers did not end in time: is the machine very busy?")
 

@@ -20,10 +20,10 @@ def introduce(console: Console, load: Load) -> None:
     show.paragraph(
         console,
         f"{load.slots} slots, works of {WORK * 1000:.0f} ms, callers that wait {TIMEOUT:g} s. For {load.duration:g} s"
-        f" callers come at {load.overload:g}x of what the slots can do, from {load.crowds} processes;"
-        f" {load.leaving:.0%} of them leave after {load.leave_after:g} s, one of the processes is killed half-way. First"
-        " they come to plain Celery, where who leaves just stops waiting, then the same callers come to askfirst (which is set to"
-        f" miss a dead process after {PULSE['pulse_timeout']:g} s, by default {Settings().pulse_timeout:g} s).",
+        f" callers come at {load.overload:g}x of what the slots can do, from {load.crowds} processes."
+        f" {load.leaving:.0%} of them leave after {load.leave_after:g} s, and one process is killed half-way. First"
+        " they come to plain Celery, where who leaves just stops waiting; then the same come to askfirst, which is"
+        f" set to miss a dead process after {PULSE['pulse_timeout']:g} s (by default {Settings().pulse_timeout:g} s).",
     )
 
 

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from .rows import LESSER_ROUNDS
-from .sides import SIDES
 
 _HEAD = ("", "Celery", "askfirst", "ratio", "target")
 

@@ -90,9 +90,9 @@ def test_ctrl_c_withdraws_and_a_watcher_keeps_nothing_alive(served: Cli, ended: 
     assert watching.stdout
     first = json.loads(watching.stdout.readline())
     assert (first["state"], first["callers"]) == ("RUNNING", 1)
-    shown = ""
-    while "1/4 (25%) lingering\\x1b[31m" not in shown:  # pytest's own timeout apart, the work's deadline ends it
-        shown += os.read(terminal, 4096).decode()
+    shown = b""
+    while b"1/4 (25%) lingering\\x1b[31m" not in shown:  # at the work's deadline the terminal closes
+        shown += os.read(terminal, 4096)
     submitting.send_signal(signal.SIGINT)
     assert submitting.wait(10) == Exit.INTERRUPTED
     os.close(terminal)

@@ -31,23 +31,23 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_workers_and_flower_until_sigterm(cli: Cli, ended: Register, tmp_path: Path) -> None:
+def test_a_worker_and_flower_until_sigterm(cli: Cli, ended: Register, tmp_path: Path) -> None:
     config = tmp_path / "fleet.toml"
-    config.write_text('[pools.cpu]\nconcurrency = 1\n[pools.io]\nlanes = ["io"]\ntype = "threads"\nconcurrency = 1\n')
+    config.write_text("[pools.cpu]\nconcurrency = 1\n")
     port = free_port()
     options = ["--import", "cli_works", "--flower-port", str(port)]
     fleet = ended(start("--config", str(config), *cli.options, "up", *options))
     said = lines_until(fleet, f"Flower: http://127.0.0.1:{port}")
-    assert said.startswith("starting cpu, io, flower on redis://127.0.0.1:")
+    assert said.startswith("starting cpu, flower on redis://127.0.0.1:")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
         assert "Flower" in page.read().decode()
     assert cli("submit", "cli.greet", "who=fleet").stdout == "hello fleet\n"
     pids = children(fleet.pid)
-    assert len(pids) == 3
+    assert len(pids) == 2
     fleet.send_signal(signal.SIGTERM)
     rest, _ = fleet.communicate(timeout=20)
     assert fleet.returncode == 0, rest
-    assert "io     | worker: Warm shutdown" in said + rest
+    assert "cpu    | worker: Warm shutdown" in said + rest
     assert all(gone(pid) for pid in pids)
 
 
@@ -85,11 +85,3 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
         f"askfirst: error: Flower can't listen on 127.0.0.1:{port} (Address already in use)"
     )
     assert not (tmp_path / "data").exists()
-
-
-def test_a_module_that_breaks_ends_it(cli: Cli, ended: Register) -> None:
-    fleet = ended(cli.start("up", "--no-flower", "--import", "no_such_module"))
-    said, _ = fleet.communicate(timeout=20)
-    assert fleet.returncode == Exit.FAILED
-    assert "default | askfirst: error: cannot import 'no_such_module'" in said
-    assert "default ended with exit code 2" in said

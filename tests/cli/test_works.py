@@ -62,7 +62,7 @@ def test_cancel_tells_what_was(served: Cli) -> None:
     known, unknown = json.loads(told.stdout)
     assert known["cancelled"] is True
     assert unknown == {"asked": "nobody", "id": None, "was": None, "cancelled": False}
-    assert served("watch", "to-cancel").stdout.startswith("CANCELLED (cancelled by an operator)")
+    assert served("watch", "to-cancel").stdout.splitlines()[-1].startswith("CANCELLED (cancelled by an operator)")
     again = served("cancel", "to-cancel")
     assert again.exit_code == Exit.OK
     assert again.stdout.endswith("was CANCELLED: had ended already\n")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from askfirst.config import Settings
 from askfirst.interest.states import Reason, State
 from tests.support.lanes import Lane
 

@@ -56,6 +56,16 @@ def sleep_deaf(proof: Path, seconds: float = 2.0) -> str:
     return "slept"
 
 
+@work(timeout=60)
+def wait_for(gate: Path, proof: Path) -> str:
+    """Holds its slot until the gate is there."""
+    note(proof, "began")
+    give_up_at = time.monotonic() + 50
+    while not gate.exists() and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    return "passed"
+
+
 @work(timeout=30, lane="io")
 def in_another_lane(proof: Path) -> str:
     note(proof)

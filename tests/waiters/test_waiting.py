@@ -192,7 +192,7 @@ def test_progress_comes_as_it_is_made_until_the_end(
     following = thread(follow)
     for done in (1, 2, 3):
         lane.ledger.progress(waiter.id, 1, f'{{"done":{done},"total":3}}')
-        eventually(lambda done=done: seen and seen[-1] == done or not following.is_alive(), within=3)
+        eventually(lambda done=done: (seen and seen[-1] == done) or not following.is_alive(), within=3)
     lane.answer(waiter.id)
     following.join(3)
     assert seen == [1, 2, 3]
