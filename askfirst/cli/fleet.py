@@ -71,12 +71,16 @@ class Fleet:
         """The children that have ended, with their exit codes."""
         return [(child.name, code) for child in self._children if (code := child.process.poll()) is not None]
 
-    def stop(self, patience: float, hurry: Callable[[], bool]) -> None:
-        """Asks all to end, and after `patience` seconds, or when there is a hurry, kills them with their children."""
-        for child in self._children:
-            if child.process.poll() is None:
-                child.process.terminate()
-        self.show(lambda: self._all_ended() or hurry(), patience)
+    def stop(self, patience: float, hurry: Callable[[], int]) -> None:
+        """Asks all to end, and after `patience` seconds kills them with their children.
+
+        `hurry` counts how often somebody has asked for haste: at once they are asked again, which to a worker means not
+        to drain; at twice they are killed.
+        """
+        give_up_at = time.monotonic() + patience
+        for asked in range(2):
+            self._terminate()
+            self.show(lambda asked=asked: self._all_ended() or hurry() > asked, give_up_at - time.monotonic())
         for child in self._children:
             if child.process.poll() is None:
                 click.echo(f"{child.name} does not end: killing it", err=True)
@@ -88,6 +92,11 @@ class Fleet:
         for child in self._children:
             child.out.close()
         self._selector.close()
+
+    def _terminate(self) -> None:
+        for child in self._children:
+            if child.process.poll() is None:
+                child.process.terminate()
 
     def _all_ended(self) -> bool:
         return len(self.ended()) == len(self._children)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LOCAL: Final = "127.0.0.1"
 _FLOWER_PATIENCE: Final = 30.0  # seconds until Flower must answer
+_MARGIN: Final = 5.0  # seconds for a worker to put back what outlasted drain and grace, before it is killed
 _FLOWER_COLUMNS: Final = "name,uuid,state,kwargs,result,received,runtime,worker"
 
 
@@ -56,7 +57,7 @@ def up(given: Given, imports: tuple[str, ...], flower: bool, flower_port: int | 
             ended = [] if requests else fleet.ended()
         finally:
             asked = len(requests)
-            fleet.stop(settings.drain + settings.grace, hurry=lambda: len(requests) > max(asked, 1))
+            fleet.stop(settings.drain + settings.grace + _MARGIN, hurry=lambda: len(requests) - asked)
     if ended:
         told = ", ".join(f"{name} {_fate(code)}" for name, code in ended)
         raise CommandError(f"{told}: the rest was stopped", Exit.FAILED)

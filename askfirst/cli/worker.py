@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .completion import lanes, pools
-from .exits import CommandError, Exit
+from .exits import Exit
 from .given import Given, import_modules, imports_option, pass_given
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def worker(
     from askfirst import create_app
 
     app = create_app(settings)
-    _check_broker(app, settings)
     node = _node_name(hostname or f"{name}-{os.getpid()}@%h")
     _greet(node, chosen, settings)
     return _run(app, node, chosen, loglevel)
@@ -95,14 +94,6 @@ def _check_ledger(settings: Settings) -> None:
 
     with contextlib.closing(open_ledger(settings).line) as line:
         line.command("PING")
-
-
-def _check_broker(app: Celery, settings: Settings) -> None:
-    from askfirst.tasks.connecting import broker_url
-
-    # Celery lets CELERY_BROKER_URL win over what an app was made with: the worker would listen where nobody rings.
-    if app.conf.broker_url != broker_url(settings):
-        raise CommandError("expected CELERY_BROKER_URL to be unset: set ASKFIRST_BROKER_URL instead", Exit.USAGE)
 
 
 def _node_name(hostname: str) -> str:

@@ -1,5 +1,18 @@
 """The demonstration that `askfirst demo` runs."""
 
-from .main import run_demo
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["run_demo"]
+
+
+def run_demo(console: Console) -> int:
+    """Runs the demo and removes everything it made; the exit code of the command, see `main.run_demo`."""
+    # The demo's own workers and callers import this package too, and need nothing of that.
+    from . import main
+
+    return main.run_demo(console)

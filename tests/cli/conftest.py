@@ -25,7 +25,7 @@ def cli_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(autouse=True)
-def settings_of_this_test_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def settings_of_this_test_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No settings from outside, and none left behind in the process-wide client."""
     for name in [name for name in os.environ if name.startswith(("ASKFIRST_", "CELERY_"))]:
         monkeypatch.delenv(name)
@@ -33,6 +33,9 @@ def settings_of_this_test_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("ASKFIRST_CONFIG", "")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(client, "_process", client._Process())
+    yield
+    if client._process.client is not None:
+        client._process.client.close()
 
 
 @pytest.fixture

@@ -44,10 +44,14 @@ def test_a_worker_and_flower_until_sigterm(cli: Cli, ended: Register, tmp_path: 
     assert cli("submit", "cli.greet", "who=fleet").stdout == "hello fleet\n"
     pids = children(fleet.pid)
     assert len(pids) == 2
+    cli("submit", "cli.linger", "done=1", "total=2", "--no-wait", "--key", "long")
+    eventually(lambda: "RUNNING" in cli("list", "--name", "cli.linger").stdout, what="a long work runs")
     fleet.send_signal(signal.SIGTERM)
+    said += lines_until(fleet, "cpu    | worker: Warm shutdown")
+    fleet.send_signal(signal.SIGTERM)  # again: it is not drained, the work is told to stop, and put back
     rest, _ = fleet.communicate(timeout=20)
     assert fleet.returncode == 0, rest
-    assert "cpu    | worker: Warm shutdown" in said + rest
+    assert "PENDING" in cli("status", "long").stdout
     assert all(gone(pid) for pid in pids)
 
 

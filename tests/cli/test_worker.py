@@ -63,13 +63,6 @@ def test_a_module_that_breaks_is_named_with_the_cause(cli: Cli, tmp_path: Path) 
     assert result.stderr == said
 
 
-def test_a_broker_from_celerys_environment_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
-    result = cli("worker")
-    assert result.exit_code == Exit.USAGE
-    assert "CELERY_BROKER_URL" in result.stderr
-
-
 @pytest.mark.parametrize(("number", "pool_type"), [(signal.SIGINT, "threads"), (signal.SIGTERM, "prefork")])
 def test_it_greets_and_ends_on_a_signal_with_0(cli: Cli, ended: Register, number: int, pool_type: str) -> None:
     options = ["--lanes", "a,b", "--concurrency", "1", "--pool-type", pool_type, "--hostname", "w1@%h"]
