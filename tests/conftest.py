@@ -166,6 +166,8 @@ def shared_workers(
 
     yield worker_of
     for _, worker in started.values():
+        worker.process.terminate()  # all of them first: each takes a second or two
+    for _, worker in started.values():
         worker.close()
 
 

@@ -92,6 +92,10 @@ class Client:
     def withdraw(self, waiter: WorkWaiter) -> None:
         """Takes the waiter's interest back, now or as soon as the ledger can be reached."""
         self._mailbox.forget(waiter)
+        if self._mailbox.away:
+            # Nobody is to wait for a ledger that is away, least of all somebody with many works to withdraw from.
+            self._mailbox.withdraw_later(waiter)
+            return
         try:
             self.ledger.withdraw(waiter.id, waiter.interest)
         except LedgerUnavailable:
@@ -126,16 +130,15 @@ class Client:
             return  # a forked child leaves: the interests are its parent's
         outstanding = self._mailbox.outstanding()
         left = [waiter for waiter in outstanding if waiter.interest.startswith("a:") and not waiter.done()]
-        if not left:
-            return
-        pairs = [(waiter.id, waiter.interest) for waiter in left]
+        pairs = [*self._mailbox.unsent(), *((waiter.id, waiter.interest) for waiter in left)]
         try:
             for start in range(0, len(pairs), _BATCH):
                 self.ledger.withdraw_many(pairs[start : start + _BATCH])
             fate = "are withdrawn now (detached=True keeps them)"
         except LedgerUnavailable as error:
             fate = f"will lapse with this process's pulse ({error})"
-        _log.warning("%d work(s) were still awaited at exit and %s", len(left), fate)
+        if left:
+            _log.warning("%d work(s) were still awaited at exit and %s", len(left), fate)
 
     # Steps of a submission
 

@@ -57,6 +57,7 @@ class Mailbox:
         self._wire: Wire | None = None
         self._connecting: threading.Thread | None = None
         self._connect_at = 0.0
+        self._away = False
         self._heard_lanes: frozenset[str] = frozenset()
         self._pulse_at = 0.0
         self._busy_until = 0.0
@@ -90,6 +91,16 @@ class Mailbox:
         """All waiters without an answer."""
         with self._lock:
             return [waiter for waiters in self._waiters.values() for waiter in waiters]
+
+    @property
+    def away(self) -> bool:
+        """Whether the ledger could not be reached when it was last tried."""
+        return self._away
+
+    def unsent(self) -> list[tuple[str, str]]:
+        """The withdrawals that the ledger does not know of yet: work id and interest."""
+        with self._lock:
+            return list(self._withdrawals)
 
     def withdraw_later(self, waiter: WorkWaiter) -> None:
         """Tells the ledger as soon as it can be reached, until the waiter's deadline."""
@@ -214,8 +225,10 @@ class Mailbox:
         try:
             self._ledger.line.prepare()
             wire = Wire.open(self._ledger.line.url, self._connect_timeout, (script("pulse"), script("withdraw")))
+            self._away = False
         except LedgerUnavailable as error:
             _log.debug("%s", error)
+            self._away = True
         else:
             if self._closing:
                 wire.close()

@@ -11,7 +11,9 @@ import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
+
+from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable
 from ..interest.ledger import Ending
@@ -30,6 +32,8 @@ Reply = TypeVar("Reply")
 
 _log = logging.getLogger(__name__)
 _FINISH_PATIENCE: Final = 300.0  # seconds a result outlives an outage of the ledger, in the slot that made it
+_LONGEST_MESSAGE: Final = 10_000  # characters; what callers get of an error's text
+_LONGEST_TRACEBACK: Final = 50_000
 _FINISH_PAUSE: Final = 0.5  # seconds between two tries
 
 #: What fails a work. SystemExit too: a work that calls sys.exit() must not take its slot along.
@@ -187,17 +191,22 @@ def _for_celery(product: Product, outcome: Outcome | None, context: WorkContext)
         raise Dropped(outcome.reason)
     if outcome.state is State.PENDING:
         raise Dropped(f"failed and will be tried again: {product.error!r}" if product.error else outcome.reason)
-    # A SystemExit or CancelledError would take the pool process along.
     error = product.error
-    raise error if isinstance(error, Exception) else RuntimeError(repr(error))
+    raise error if _is_plain(error) else RuntimeError(repr(error))
+
+
+def _is_plain(error: BaseException | None) -> TypeGuard[Exception]:
+    """Whether Celery takes it for a failure only: some errors take the pool process along, others are orders to it."""
+    return isinstance(error, Exception) and not isinstance(error, MemoryError | CeleryError)
 
 
 def describe_error(error: BaseException) -> dict[str, str]:
     """The error as it travels to the caller."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return {
-        "type": name,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
+    try:
+        message = str(error)
+    except Exception as second:
+        message = f"<its text cannot be had: {second!r:.200}>"
+    text = "".join(traceback.format_exception(error))
+    return {"type": name, "message": message[:_LONGEST_MESSAGE], "traceback": text[-_LONGEST_TRACEBACK:]}

@@ -78,9 +78,11 @@ class Fleet:
         to drain; at twice they are killed.
         """
         give_up_at = time.monotonic() + patience
-        for asked in range(2):
+        self._terminate()
+        self.show(lambda: self._all_ended() or hurry() > 0, patience)
+        if hurry():
             self._terminate()
-            self.show(lambda asked=asked: self._all_ended() or hurry() > asked, give_up_at - time.monotonic())
+            self.show(lambda: self._all_ended() or hurry() > 1, give_up_at - time.monotonic())
         for child in self._children:
             if child.process.poll() is None:
                 click.echo(f"{child.name} does not end: killing it", err=True)

@@ -12,7 +12,7 @@ from askfirst.interest.states import State
 from .completion import ids_and_keys, lanes, work_names
 from .finding import LedgerClock, find
 from .given import Given, json_option, pass_given
-from .printing import ago, as_json, console, duration, printable, table
+from .printing import UNLIMITED, ago, as_json, console, duration, printable, table
 from .progress import progress_text, state_style, state_text
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def status(given: Given, id_or_key: str, as_json_: bool) -> None:
 @pass_given
 def list_(given: Given, state: str | None, name: str | None, lane: str | None, limit: int, as_json_: bool) -> None:
     """List works, newest first."""
+    from rich.text import Text
+
     from askfirst import works
 
     given.configure()
@@ -55,22 +57,26 @@ def list_(given: Given, state: str | None, name: str | None, lane: str | None, l
         click.echo(as_json(found))
         return
     now = LedgerClock().now()
-    rows = table("id", "work type", "state", "submitted", "took", "key", "progress")
-    rows.columns[0].no_wrap = True  # to be copied
+    rows = table("id", "work type", "state", "age", "took", "key", "remark")
     for each in found:
-        rows.add_row(
-            each.id,
-            printable(each.name),
-            _state(each),
-            ago(each.submitted_at, now),
-            _took(each, now),
-            printable(each.key or ""),
-            progress_text(each.progress) if each.progress else "",
-        )
+        where = Text(each.state.value, style=state_style(each))
+        age = duration(max((now - each.submitted_at).total_seconds(), 0), units=1)
+        took = _took(each, now, units=1)
+        rows.add_row(each.id, printable(each.name), where, age, took, printable(each.key or ""), _remark(each))
     if found:
-        console().print(rows)
+        # A row stays a line: what a narrow terminal has no room for is cut off, the least important first.
+        console().print(rows, width=UNLIMITED, crop=True)
     else:
         click.echo("no works", err=True)
+
+
+def _remark(found: WorkStatus) -> str:
+    """What there is to say about a work in few words: why it ended, or how far it is."""
+    if found.reason:
+        return printable(found.reason)
+    if found.state is State.FAILED and found.error:
+        return printable(" ".join(f"{found.error.type}: {found.error.message}".split()))
+    return progress_text(found.progress) if found.progress and not found.state.ended else ""
 
 
 def _details(found: WorkStatus, now: datetime) -> RenderableType:
@@ -112,8 +118,8 @@ def _moment(moment: datetime | None, now: datetime) -> str | None:
     return None if moment is None else f"{ago(moment, now)}  ({moment.isoformat(timespec='milliseconds')})"
 
 
-def _took(found: WorkStatus, now: datetime) -> str:
+def _took(found: WorkStatus, now: datetime, *, units: int = 2) -> str:
     """How long the last run took, or takes already."""
     if found.started_at is None:
         return ""
-    return duration(max(((found.finished_at or now) - found.started_at).total_seconds(), 0))
+    return duration(max(((found.finished_at or now) - found.started_at).total_seconds(), 0), units=units)

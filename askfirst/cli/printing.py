@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ STATE_STYLES = {
     "CANCELLED": "magenta",
     "EXPIRED": "magenta",
 }
-_UNLIMITED = 10_000  # columns; into a pipe or a file nothing is cut off or folded
+UNLIMITED: Final = 10_000  # columns; into a pipe or a file nothing is cut off or folded
 
 
 def printable(text: str) -> str:
@@ -32,23 +32,22 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     file = sys.stderr if stderr else sys.stdout
-    width = None if file.isatty() else _UNLIMITED
+    width = None if file.isatty() else UNLIMITED
     return Console(file=file, markup=False, emoji=False, highlight=False, width=width)
 
 
 def table(*columns: str) -> Table:
     """A table without a frame."""
-    from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
 
 
-def duration(seconds: float) -> str:
-    """A duration for people, in its two greatest units at most."""
+def duration(seconds: float, *, units: int = 2) -> str:
+    """A duration for people, in its greatest unit, or its two greatest."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
@@ -57,7 +56,7 @@ def duration(seconds: float) -> str:
     for size, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
             rest = whole % size // part
-            return f"{whole // size} {name} {rest} {part_name}" if rest else f"{whole // size} {name}"
+            return f"{whole // size} {name}" + (f" {rest} {part_name}" if rest and units > 1 else "")
     return f"{whole} s"
 
 

@@ -35,7 +35,8 @@ def up(given: Given, imports: tuple[str, ...], flower: bool, flower_port: int | 
     """Run a whole fleet on this machine.
 
     That is the embedded Redis, unless a URL is configured, a worker for each pool of the settings, and Flower. Ctrl-C
-    or SIGTERM stops it all. If one process ends by itself, the others are stopped and the exit code is 1.
+    or SIGTERM stops it all; once more, and running works are not waited for. If one process ends by itself, the others
+    are stopped and the exit code is 1.
     """
     settings = given.load(flower_port=flower_port)
     if flower:

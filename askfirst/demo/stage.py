@@ -44,12 +44,10 @@ class Stage:
         """Makes the folder, for this user only."""
         self.folder.mkdir(mode=0o700)
 
-    @property
-    def redis(self) -> EmbeddedRedis:
+    def start_redis(self) -> EmbeddedRedis:
         """The embedded Redis of the folder. Raises `LedgerUnavailable` where there is none to start."""
-        if self._redis is None:
-            with self._interrupts.held():
-                self._redis = embedded_redis(self.data_dir)
+        with self._interrupts.held():
+            self._redis = embedded_redis(self.data_dir)
         return self._redis
 
     def start(self, log: str, *command: str, **settings: object) -> subprocess.Popen[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import redis
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .client import Order
 from .processes import ROOT, Fleet, idle_cpu, run_client, running_fleets, throw_away_published
 from .report import describe_run, show, write
-from .rows import LESSER_ROUNDS, MAIN, VARIANT, Row, summarise
+from .rows import LESSER, LESSER_ROUNDS, MAIN, Row, summarise
 from .sides import SIDES
 
 _IDLE = 3.0  # seconds
@@ -27,35 +27,22 @@ class Setting:
 
     title: str
     rows: tuple[Row, ...]
-    measures: tuple[tuple[str, ...], ...]
-    """The measures of each client process of a round."""
+    measures: tuple[str, ...]
     rounds: int
     works: int
     sequential: int
     concurrency: int = 2
     events: bool = False
 
-    @property
-    def steps(self) -> int:
-        """Of the progress bar."""
-        return len(SIDES) * (self.rounds * len(self.measures) + 1)
-
 
 def settings(rounds: int) -> list[Setting]:
     """The main comparison, and two lesser ones under other circumstances."""
-    few = min(rounds, LESSER_ROUNDS)
-    lesser = (("throughput", "latency"),)
+    few, some = min(rounds, LESSER_ROUNDS), ("throughput", "latency")
+    every = (*some, "counts", "publishing")
     return [
-        Setting(
-            "2 pool processes, no task events",
-            MAIN,
-            (("throughput", "latency", "publishing"), ("counts",)),
-            rounds,
-            works=1000,
-            sequential=300,
-        ),
-        Setting("2 pool processes, task events on", VARIANT, lesser, few, works=500, sequential=150, events=True),
-        Setting("1 pool process, no task events", VARIANT, lesser, few, works=500, sequential=150, concurrency=1),
+        Setting("2 pool processes, no task events", MAIN, every, rounds, works=1000, sequential=300),
+        Setting("2 pool processes, task events on", LESSER, some, few, works=500, sequential=150, events=True),
+        Setting("1 pool process, no task events", LESSER, some, few, works=500, sequential=150, concurrency=1),
     ]
 
 
@@ -69,29 +56,27 @@ class Bench:
 
     def run(self, setting: Setting) -> dict[str, list[dict[str, float]]]:
         """The figures of all rounds, by side."""
-        bar = self._progress.add_task(setting.title, total=setting.steps)
-        rounds: dict[str, list[dict[str, float]]] = defaultdict(list)
+        bar = self._progress.add_task(setting.title, total=len(SIDES) * (1 + setting.rounds))
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
         with running_fleets(SIDES, setting.concurrency, setting.events) as fleets:
             with redis.Redis.from_url(fleets[0].url) as client:
                 self.redis_version = client.info("server")["redis_version"]
-            idle = {}
             for fleet in fleets:
                 run_client(self._order(setting, fleet, ()))  # until the worker answers
                 self._progress.advance(bar)
-            for fleet in fleets:
-                idle[fleet.name] = idle_cpu(fleet, _IDLE)
+            idle = {fleet.name: idle_cpu(fleet, _IDLE) for fleet in fleets}
             for number in range(setting.rounds):
                 # The side that is not measured idles. Who begins changes from round to round.
                 for fleet in fleets if number % 2 == 0 else fleets[::-1]:
-                    figures = {"idle": idle[fleet.name]}
-                    for measures in setting.measures:
-                        figures |= run_client(self._order(setting, fleet, measures))
-                        throw_away_published(fleet)
-                        self._progress.advance(bar)
-                    figures["cpu_all"] = sum(figures[f"cpu_{who}"] for who in ("client", "worker", "pool", "redis"))
-                    figures["memory"] = fleet.memory()
-                    rounds[fleet.name].append(figures)
+                    rounds[fleet.name].append({"idle": idle[fleet.name], **self._round(setting, fleet)})
+                    self._progress.advance(bar)
         return rounds
+
+    def _round(self, setting: Setting, fleet: Fleet) -> dict[str, float]:
+        figures = run_client(self._order(setting, fleet, setting.measures))
+        throw_away_published(fleet)
+        cpu = sum(figures[f"cpu_{who}"] for who in ("client", "worker", "pool", "redis"))
+        return {**figures, "cpu_all": cpu, "memory": fleet.memory()}
 
     def _order(self, setting: Setting, fleet: Fleet, measures: Sequence[str]) -> str:
         return Order(
@@ -119,7 +104,7 @@ def main(rounds: int, quick: bool, outstanding: int, output: Path | None) -> Non
     console = Console()
     chosen = settings(1 if quick else rounds)
     run = describe_run(chosen[0].rounds)
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bench = Bench(outstanding, progress)

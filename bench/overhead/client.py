@@ -45,11 +45,7 @@ class Client:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._wire = Wire()
-        if "counts" in order.measures:
-            self._wire.install()  # only here: counting costs time
         self._side: Side = side(order.side, order.url)
-        self._server = redis.Redis.from_url(order.url)
         self.measures: dict[str, Callable[[], dict[str, float]]] = {
             "throughput": self.throughput,
             "latency": self.latency,
@@ -91,19 +87,17 @@ class Client:
 
     def counts(self) -> dict[str, float]:
         """Per work, one at a time: round trips and bytes of the client, commands and bytes in Redis."""
-        works = self._order.counted
-        before = self._server.info("stats")
-        self._wire.reset()
-        self._one_after_another(works)
-        client = {
-            "client_round_trips": self._wire.round_trips / works,
-            "client_bytes": (self._wire.sent + self._wire.received) / works,
-        }
-        after = self._server.info("stats")  # its own few kilobytes are counted too, spread over all works
+        works, wire = self._order.counted, Wire()
+        with redis.Redis.from_url(self._order.url) as server:
+            before = server.info("stats")
+            with wire.watched():
+                self._one_after_another(works)
+            after = server.info("stats")  # the few kilobytes of the first answer are counted too
         network = sum(after[name] - before[name] for name in ("total_net_input_bytes", "total_net_output_bytes"))
-        commands = count_commands(self._order.url, self._wire.ports, lambda: self._one_after_another(works))
+        commands = count_commands(self._order.url, wire.ports, lambda: self._one_after_another(works))
         return {
-            **client,
+            "client_round_trips": wire.round_trips / works,
+            "client_bytes": wire.transferred / works,
             "redis_bytes": network / works,
             **{f"commands_{who}": commands[who] / works for who in ("client", "worker", "script")},
         }

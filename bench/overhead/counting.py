@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from socket import AF_INET, socket
 from typing import Any, Final
 
 import redis
@@ -15,55 +16,57 @@ _END: Final = "overhead-counted"
 
 @dataclass
 class Wire:
-    """Counts of this process's TCP sockets, from `install` on.
+    """Counts of this process's TCP sockets while it is `watched`.
 
     A round trip is a request, of one or more commands, and the reading of what comes back: a change from writing to
     reading on one connection. Commands that go out together are one round trip.
     """
 
     round_trips: int = 0
-    sent: int = 0
-    received: int = 0
+    transferred: int = 0
+    """Bytes, both ways."""
     ports: set[int] = field(default_factory=set)
+    """This process's ends of the connections it wrote to."""
     _wrote: set[int] = field(default_factory=set)
 
-    def install(self) -> None:
-        """Counts every TCP socket made from now on, through Python's one socket class."""
-        wire, sendall, recv, recv_into = self, socket.socket.sendall, socket.socket.recv, socket.socket.recv_into
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Counts inside the block, through Python's one socket class: what is not counted is not slowed."""
+        wire, sendall, recv, recv_into = self, socket.sendall, socket.recv, socket.recv_into
 
-        def counting_sendall(self: Any, data: Any, *flags: Any) -> None:
+        def counting_sendall(self: socket, data: Any, *flags: Any) -> None:
             wire._send(self, len(data))
             sendall(self, data, *flags)
 
-        def counting_recv(self: Any, *arguments: Any) -> bytes:
+        def counting_recv(self: socket, *arguments: Any) -> bytes:
             data = recv(self, *arguments)
             wire._receive(self, len(data))
             return data
 
-        def counting_recv_into(self: Any, *arguments: Any) -> int:
+        def counting_recv_into(self: socket, *arguments: Any) -> int:
             count = recv_into(self, *arguments)
             wire._receive(self, count)
             return count
 
-        socket.socket.sendall = counting_sendall  # type: ignore[method-assign]
-        socket.socket.recv = counting_recv  # type: ignore[method-assign]
-        socket.socket.recv_into = counting_recv_into  # type: ignore[method-assign]
+        for name, method in (("sendall", counting_sendall), ("recv", counting_recv), ("recv_into", counting_recv_into)):
+            setattr(socket, name, method)
+        try:
+            yield
+        finally:
+            for name in ("sendall", "recv", "recv_into"):
+                delattr(socket, name)  # the methods of the class beneath show again
 
-    def reset(self) -> None:
-        """Begins anew."""
-        self.round_trips = self.sent = self.received = 0
+    def _send(self, connection: socket, count: int) -> None:
+        if connection.family == AF_INET:
+            self.transferred += count
+            self.ports.add(connection.getsockname()[1])
+            self._wrote.add(connection.fileno())
 
-    def _send(self, sock: socket.socket, count: int) -> None:
-        if sock.family == socket.AF_INET:
-            self.sent += count
-            self.ports.add(sock.getsockname()[1])
-            self._wrote.add(sock.fileno())
-
-    def _receive(self, sock: socket.socket, count: int) -> None:
-        if sock.family == socket.AF_INET:
-            self.received += count
-            if sock.fileno() in self._wrote:
-                self._wrote.discard(sock.fileno())
+    def _receive(self, connection: socket, count: int) -> None:
+        if connection.family == AF_INET:
+            self.transferred += count
+            if connection.fileno() in self._wrote:
+                self._wrote.discard(connection.fileno())
                 self.round_trips += 1
 
 

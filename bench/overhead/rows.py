@@ -61,7 +61,7 @@ MAIN = (
     Row("idle worker, pool and Redis, % of a CPU", "idle", digits=1),
 )
 
-VARIANT = (
+LESSER = (
     Row("round trips/s, many outstanding", "round_trips_per_second"),
     Row("one at a time: p50, ms", "p50", digits=2),
 )

@@ -16,10 +16,13 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+Publishers = dict[str, Callable[[int], Sequence[Any]]]
+
+
 class Side(Protocol):
     """What a client does, with the side's own public functions and defaults."""
 
-    publishers: dict[str, Callable[[int], Sequence[Any]]]
+    publishers: Publishers
     """By name: each hands over so many to the queue that nobody serves, and returns what it got for them."""
 
     def submit(self, a: int, b: int) -> Any:
@@ -59,7 +62,7 @@ class CelerySide:
 
     def __init__(self, url: str) -> None:
         self._task = celery_app(url).tasks[NAME]
-        self.publishers = {"apply_async": self._publish}
+        self.publishers: Publishers = {"apply_async": self._publish}
 
     def submit(self, a: int, b: int) -> Any:
         return self._task.apply_async((a, b))
@@ -87,7 +90,7 @@ class AskfirstSide:
             return a + b
 
         self._unserved = askfirst.work(name=f"{NAME}_unserved", timeout=TIMEOUT, lane=UNSERVED)(add_unserved)
-        self.publishers = {"submit_many": self._publish_many, "submit_work": self._publish}
+        self.publishers: Publishers = {"submit_many": self._publish_many, "submit_work": self._publish}
 
     def submit(self, a: int, b: int) -> Any:
         return self._submit(self._work, a=a, b=b)

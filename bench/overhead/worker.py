@@ -1,4 +1,4 @@
-"""One worker process: `python -m bench.overhead.worker SIDE URL CONCURRENCY EVENTS`. Both sides get the same arguments."""
+"""One worker process: `python -m bench.overhead.worker SIDE URL CONCURRENCY EVENTS`. The same for both."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ class Cli:
     """The command line for one Redis and namespace."""
 
     def __init__(self, redis_url: str, namespace: str) -> None:
+        self.namespace = namespace
         self.options = ["--redis-url", redis_url, "--namespace", namespace]
 
     def __call__(self, *arguments: str, input: str | None = None) -> Result:

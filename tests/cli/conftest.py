@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from askfirst.interest import keys
 from askfirst.waiters import client
 from tests.cli.commands import Cli
 from tests.support.eventually import eventually
@@ -42,6 +43,15 @@ def settings_of_this_test_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def cli(cli_redis: RedisServer) -> Cli:
     """In a namespace of its own, which no worker serves."""
     return Cli(cli_redis.url(), f"test-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def unserved(cli: Cli, served: Cli, cli_redis: RedisServer) -> Cli:
+    """In a namespace where the work types are known, but whose workers are gone."""
+    with cli_redis.client() as redis:
+        types = redis.hgetall(keys.types(served.namespace))
+        redis.hset(keys.types(cli.namespace), mapping=types)
+    return cli
 
 
 @pytest.fixture(scope="session")

@@ -27,24 +27,24 @@ def test_a_healthy_fleet(served: Cli) -> None:
     assert told.startswith("ok    settings ")
 
 
-def test_a_lane_without_workers_is_a_failure_once_somebody_waits(cli: Cli, served: Cli, cli_redis: RedisServer) -> None:
+def test_nobody_has_started_a_worker_yet(cli: Cli) -> None:
     found = findings(cli, Exit.OK)
     assert (found["work types"]["health"], found["lane default"]["health"]) == ("warn", "warn")
     assert "askfirst up" in found["lane default"]["advice"]
-    with cli_redis.client() as redis:
-        namespace = cli.options[-1]
-        redis.hset(f"askfirst:{namespace}:types", "cli.greet", redis.hget("askfirst:served:types", "cli.greet"))
-    cli("submit", "cli.greet", "who=you", "--no-wait")
-    found = findings(cli, Exit.FAILED)
+
+
+def test_works_that_wait_for_a_lane_without_workers(unserved: Cli) -> None:
+    unserved("submit", "cli.greet", "who=you", "--no-wait")
+    found = findings(unserved, Exit.FAILED)
     assert found["lane default"]["health"] == "fail"
     assert "pending 1" in found["lane default"]["text"]
 
 
 def test_it_writes_nothing(cli: Cli, cli_redis: RedisServer) -> None:
     with cli_redis.client() as redis:
-        before = sorted(redis.scan_iter(f"*{cli.options[-1]}*"))
+        before = sorted(redis.scan_iter(f"*{cli.namespace}*"))
         findings(cli, Exit.OK)
-        assert sorted(redis.scan_iter(f"*{cli.options[-1]}*")) == before == []
+        assert sorted(redis.scan_iter(f"*{cli.namespace}*")) == before == []
 
 
 def test_an_unreachable_redis() -> None:

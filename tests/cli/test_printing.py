@@ -28,6 +28,10 @@ def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_a_list_has_room_for_one() -> None:
+    assert duration(3725, units=1) == "1 h"
+
+
 def test_a_moment_is_told_from_now() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert ago(now - timedelta(seconds=30), now) == "30 s ago"

@@ -3,6 +3,10 @@
 import json
 import re
 
+import pytest
+
+import askfirst
+from askfirst.cli import watch
 from askfirst.cli.exits import Exit
 from tests.cli.commands import Cli
 
@@ -20,7 +24,7 @@ def test_a_running_work_is_told_to_people_and_programs(served: Cli) -> None:
     assert re.search(r"deadline +in (59 s|1 min) ", told)
     rows = served("list", "--name", "cli.linger").stdout.splitlines()
     assert rows[0].split()[:2] == ["id", "work"]
-    assert rows[2].startswith(id)  # newest first
+    assert rows[1].startswith(id)  # newest first
     assert served("cancel", "seen").exit_code == Exit.OK
 
 
@@ -79,6 +83,33 @@ def test_watch_ends_as_the_work_did(served: Cli) -> None:
     assert result.stdout.endswith(": ValueError: boom\n")
     served(*DETACHED, "--key", "watched-late", "--timeout", "300ms")
     assert served("watch", "watched-late").exit_code == Exit.TIMEOUT
+
+
+def test_watch_does_not_wait_for_ever_where_no_worker_is(unserved: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKFIRST_GRACE", "0")
+    monkeypatch.setenv("ASKFIRST_LEASE", "1")
+    unserved("submit", "cli.greet", "who=you", "--no-wait", "--key", "waits", "--timeout", "100ms")
+    result = unserved("watch", "waits")
+    assert (result.exit_code, result.stdout) == (Exit.TIMEOUT, "PENDING\n")
+    assert "past its deadline: no worker looks after its lane" in result.stderr
+
+
+def test_watch_sits_out_a_short_outage(served: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    served(*DETACHED, "--key", "watched-on", "--timeout", "1s")
+    real_status, looks = askfirst.status, iter(range(9))
+
+    def status(id_or_key: str) -> askfirst.WorkStatus | None:
+        if next(looks) in (1, 2):
+            raise askfirst.LedgerUnavailable("away")
+        return real_status(id_or_key)
+
+    monkeypatch.setattr(askfirst, "status", status)
+    assert served("watch", "watched-on").exit_code == Exit.TIMEOUT
+    assert served("status", "watched-on").exit_code == Exit.OK
+    monkeypatch.setattr(watch, "_OUTAGE", 0.0)
+    served(*DETACHED, "--key", "watched-off", "--timeout", "1s")
+    looks = iter(range(9))
+    assert served("watch", "watched-off").exit_code == Exit.LEDGER
 
 
 def test_cleanup_removes_what_is_old_enough(served: Cli) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from askfirst import WorkWaiter, submit_many, submit_work
+from askfirst import submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.interest.ledger import Ledger, Policy
 from askfirst.interest.line import Line
@@ -125,9 +125,9 @@ class Fleet:
         for _ in range(self.slots):
             assert submit_work(works.prove, proof=folder / "sweep", timeout=20).result() == "ran"
 
-    def reason(self, waiter: WorkWaiter) -> str:
-        """Why a work ended, by the ledger."""
-        status = self.lane.status(waiter.id)
+    def reason(self, id: str) -> str:
+        """How and why a work ended, by the ledger."""
+        status = self.lane.status(id)
         return f"{status.state}: {status.reason}" if status.reason else str(status.state)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from .eventually import eventually
 from .servers import RedisServer
 
 #: kombu's own bookkeeping, and the lane's queue, which is kombu's too.
-_KOMBU = re.compile(r"_kombu\.binding\..*|unacked.*|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|celery|.*\.pidbox|.*celeryev.*")
+_KOMBU = re.compile(r"_kombu\.binding.*|unacked.*|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|celery|.*\.pidbox|.*celeryev.*")
 
 #: Children that live as long as the session: what starts them says so.
 lasting_children: set[int] = set()

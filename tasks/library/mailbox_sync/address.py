@@ -59,14 +59,15 @@ def parse_source(source: str) -> ImapAddress | LocalAddress:
 
 
 def _imap(url: SplitResult, port: int | None) -> ImapAddress:
-    if not url.username or not url.hostname:
+    user = unquote(url.username or "")
+    if not user or not user.isprintable() or not url.hostname:
         raise SourceError(f"expected {url.scheme}: to have a user and a host, such as {url.scheme}://user@host/INBOX")
     folder = unquote(url.path.removeprefix("/")) or None
     if folder is not None and folder.upper() == "INBOX":
         folder = "INBOX"  # the one name that is the same in any case
     return ImapAddress(
         tls=url.scheme == "imaps",
-        user=unquote(url.username),
+        user=user,
         host=url.hostname,
         port=port or _PORTS[url.scheme],
         folder=folder,

