@@ -47,14 +47,14 @@ def ask_first(runs: str) -> Ask:
 
     def ask(patience: float, asked: Callable[[str], None]) -> str:
         give_up_at = time.monotonic() + patience if patience < TIMEOUT else math.inf
-        with submit_work(asking_work, log=runs, timeout=TIMEOUT) as waiter:
-            asked(waiter.id)
-            try:
+        try:
+            with submit_work(asking_work, log=runs, timeout=TIMEOUT) as waiter:
+                asked(waiter.id)
                 waiter.result(max(give_up_at - time.monotonic(), 0))
-            except WorkError:
-                return LATE
-            except TimeoutError:
-                return LEFT
+        except WorkError:
+            return LATE
+        except TimeoutError:
+            return LEFT
         return ON_TIME
 
     return ask
@@ -88,10 +88,13 @@ class _Callers:
 
     def come(self, crowd: Crowd) -> None:
         """Each at its time, whatever became of those before it; then the probing ones."""
+        calls = []
         with ThreadPoolExecutor(max_workers=len(crowd.arrivals) or 1) as pool:
             for arrival in crowd.arrivals:
                 self._sleep_until(arrival.at)
-                pool.submit(self._call, arrival.patience)
+                calls.append(pool.submit(self._call, arrival.patience))
+        for call in calls:
+            call.result()  # raises what went wrong in a way that no caller can expect
         if crowd.probe_until <= crowd.probe_from:
             return
         self._sleep_until(crowd.probe_from)
@@ -106,6 +109,8 @@ class _Callers:
             append(self._log, id=id, probe=probe)
 
         met = self._ask(patience, asked)
+        if not ids:
+            asked(f"never submitted {time.monotonic_ns()}")
         append(self._log, id=ids[0], met=met, at=self._elapsed())
         return met
 

@@ -31,7 +31,8 @@ def compare(console: Console, stage: Stage, load: Load, broker_url: str) -> tupl
     """The figures of plain Celery, then of askfirst."""
     slots = str(load.slots)
     plain = ("celery", "-A", "askfirst.demo.works:plain", "--broker", broker_url, "--result-backend", broker_url,
-             "worker", "--concurrency", slots, "--pool", "prefork")  # fmt: skip
+             "worker", "--concurrency", slots, "--pool", "prefork",
+             "--without-mingle", "--without-gossip")  # fmt: skip
     asking = ("askfirst", "worker", "--import", "askfirst.demo.works",
               "--concurrency", slots, "--pool-type", "prefork")  # fmt: skip
     return (
@@ -113,6 +114,8 @@ class _Measurement:
             watch(load.duration + load.recovery + _OVERTIME, load.duration, update)
         if any(process.poll() is None for process in callers):
             raise DemoError("the callers did not end in time: is the machine very busy?")
+        if any(process.returncode for process in callers[1:]):
+            raise DemoError(f"a process of callers failed: {self._stage.why(self._callers_log)}")
 
 
 def _tell(process: subprocess.Popen[str], line: str) -> None:

@@ -25,7 +25,7 @@ from rich.console import Console
 from askfirst.demo.flights import Flights
 from askfirst.demo.load import Load
 from askfirst.demo.main import Scale, run_demo
-load = Load(slots=2, duration=2.0, crowds=2, recovery=6.0)
+load = Load(slots=2, duration=1.5, crowds=2, recovery=6.0)
 sys.exit(run_demo(Console(width=200), Scale(load, Flights(Path(sys.argv[1]), 5))))
 """
 

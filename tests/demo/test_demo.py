@@ -21,7 +21,6 @@ def test_it_imports_compares_and_leaves_nothing_behind(demo: Demo) -> None:
     code, said = demo.finish()
     assert code == 0, said
     assert said.count("✓") == 6
-    assert number(said, "callers")[0] == pytest.approx(120, rel=0.3)
     for column in range(2):
         answered, late, left, died = (
             number(said, row)[column]
@@ -41,8 +40,7 @@ def test_it_imports_compares_and_leaves_nothing_behind(demo: Demo) -> None:
 @pytest.mark.parametrize(
     ("moment", "number", "code"),
     [
-        ("1. A real file", signal.SIGINT, 130),
-        ("Importing", signal.SIGTERM, 143),
+        ("1. A real file", signal.SIGTERM, 143),
         ("Plain Celery: callers come", signal.SIGINT, 130),
     ],
 )

@@ -1,5 +1,6 @@
 """The parts of the demo that need no fleet."""
 
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from askfirst.demo.errors import Interrupted
 from askfirst.demo.flights import Flights
 from askfirst.demo.importing import compare_totals
+from askfirst.demo.interrupts import Interrupts
 from askfirst.demo.load import LATE, LEFT, ON_TIME, Load
 from askfirst.demo.logs import append
 from askfirst.demo.tally import tally
@@ -92,3 +95,30 @@ def test_only_what_was_answered_on_time_is_not_wasted(tmp_path: Path) -> None:
 
 def test_a_fleet_that_never_recovered_is_told_apart(tmp_path: Path) -> None:
     assert tally([tmp_path / "none"], tmp_path / "runs", 8.0, dropped={}, stopped={}).recovered_after is None
+
+
+def test_a_signal_waits_until_what_is_made_is_noted() -> None:
+    noted = []
+
+    def make(interrupts: Interrupts) -> None:
+        with interrupts.held():
+            signal.raise_signal(signal.SIGTERM)
+            noted.append("made")
+
+    with Interrupts() as interrupts, pytest.raises(Interrupted) as caught:
+        make(interrupts)
+    assert noted == ["made"]
+    assert caught.value.signal == signal.SIGTERM
+
+
+def test_while_all_is_removed_signals_are_not_listened_to() -> None:
+    with Interrupts() as interrupts:
+        interrupts.hold()
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_the_signals_are_as_before_afterwards() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before

@@ -10,6 +10,11 @@ from datetime import datetime
 from typing import Protocol, Self
 
 
+# A message that has more bytes is kept in no memory: so much of its header must do.
+LARGEST_MESSAGE = 16 * 1024 * 1024
+LARGEST_HEADER = 128 * 1024
+
+
 @dataclass(frozen=True)
 class FolderState:
     """A folder at a moment; `highestmodseq` is None where the server doesn't number changes (RFC 7162)."""

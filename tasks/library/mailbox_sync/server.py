@@ -9,14 +9,10 @@ from . import responses
 from .address import ImapAddress
 from .connection import COMMAND_SECONDS, Connection, checked
 from .errors import SourceError
-from .mailboxes import Described, Fetched, FolderState, Refused, flags_text
+from .mailboxes import LARGEST_HEADER, LARGEST_MESSAGE, Described, Fetched, FolderState, Refused, flags_text
 from .names import plain, quoted, uid_set
 from .options import SyncContext
 from .responses import ResponseError, Value
-
-# A message that has more bytes is kept in no memory: its header must do.
-LARGEST_MESSAGE = 16 * 1024 * 1024
-_LARGEST_HEADER = 128 * 1024
 
 # The slowest line on which a fetch isn't given up.
 _BYTES_PER_SECOND = 32 * 1024
@@ -148,7 +144,7 @@ class ImapFolder:
             seconds = COMMAND_SECONDS + sum(asked[uid].size for uid in whole) / _BYTES_PER_SECOND
             self._fetch(uid_set(whole), "(UID BODY.PEEK[])", keep=keep, seconds=seconds)
         if large:
-            self._fetch(uid_set(large), f"(UID BODY.PEEK[HEADER]<0.{_LARGEST_HEADER}>)", keep=keep)
+            self._fetch(uid_set(large), f"(UID BODY.PEEK[HEADER]<0.{LARGEST_HEADER}>)", keep=keep)
 
     def _fetch(
         self, uids: str, *items: str, keep: Callable[[dict[str, Value]], None], seconds: float = COMMAND_SECONDS

@@ -1,0 +1,59 @@
+"""A Maildir with its folders (Maildir++): a message is known by its unique name, and so is read only once."""
+
+import mailbox
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from .local import Found
+from .mailboxes import flags_text
+from .names import plain
+
+_FLAGS = {
+    "D": "\\Draft", "F": "\\Flagged", "P": "$Forwarded", "R": "\\Answered", "S": "\\Seen", "T": "\\Deleted",
+}  # fmt: skip
+
+
+class MaildirFiles:
+    """The files of a Maildir. Raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        if not (path / "cur").is_dir():
+            raise NotADirectoryError(f"no Maildir: it has no folder {path / 'cur'}")
+        names = mailbox.Maildir(path, create=False).list_folders()
+        self._paths = {"INBOX": path} | {plain(name): path / f".{name}" for name in names}
+
+    def folders(self) -> list[str]:
+        """The names of the folders."""
+        return list(self._paths)
+
+    def messages(self, name: str) -> Iterator[Found]:
+        """The messages of a folder, in the order in which they came."""
+        path = self._paths[name]
+        box = mailbox.Maildir(path, create=False)
+        entries = [entry for part in ("cur", "new") for entry in os.scandir(path / part) if entry.name[0] != "."]
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue  # renamed or gone meanwhile: the next sync sees it as it is then
+            unique, _, flags = entry.name.partition(":2,")
+            yield Found(
+                stable_id=unique,
+                flags=flags_text(_FLAGS[flag] for flag in flags if flag in _FLAGS),
+                received_at=datetime.fromtimestamp(status.st_mtime, UTC),
+                size=status.st_size,
+                read=partial(_read, box, unique),
+            )
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def _read(box: "mailbox.Maildir", unique: str, size: int) -> bytes:
+    # The mailbox finds the file also if it got other flags, and so another name, since we looked.
+    with closing(box.get_file(unique)) as file:
+        return file.read(size)

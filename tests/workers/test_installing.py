@@ -1,0 +1,110 @@
+"""An existing Celery project adopts askfirst by one line, and goes on as ever."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from askfirst import State, submit_work
+from askfirst.interest.ledger import Ledger
+from askfirst.waiters.client import Client
+from tests.support import works
+from tests.support.eventually import eventually
+from tests.support.fleet import Worker, lines
+from tests.support.servers import RedisServer
+
+PROJECT = """
+import askfirst
+from celery import Celery
+from tests.support import works
+from tests.support.works import note
+from pathlib import Path
+
+app = Celery("proj", broker={broker!r}, backend={broker!r})
+app.conf.result_expires = 60
+app.conf.task_ignore_result = False
+
+@app.task
+def ordinary(proof, line="ordinary"):
+    note(Path(proof), line)
+    return line
+
+@app.task(bind=True, max_retries=2)
+def retried(self, proof):
+    note(Path(proof), f"try {{self.request.retries}}")
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.1)
+    return "done"
+
+askfirst.install(app, namespace={namespace!r})
+"""
+
+
+@pytest.fixture
+def project(redis_server: RedisServer, redis: object, namespace: str, tmp_path: Path) -> Iterator[Celery]:
+    """The project's app, as its own callers have it."""
+    broker = redis_server.url()
+    (tmp_path / "proj.py").write_text(PROJECT.format(broker=broker, namespace=namespace))
+    app = Celery("caller", broker=broker, backend=broker, set_as_current=False)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def project_worker(project: Celery, start_worker: Callable[..., Worker]) -> Callable[..., Worker]:
+    def start(*options: str, lanes: tuple[str, ...] = ("default", "io")) -> Worker:
+        command = ["-m", "celery", "-A", "proj", "worker", "-n", "w1@%h", "-c", "2", "--loglevel", "INFO", *options]
+        return start_worker(command=command, lanes=lanes)
+
+    return start
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_celerys_own_worker_serves_ordinary_tasks_and_works(
+    client: Client, project: Celery, project_worker: Callable[..., Worker], tmp_path: Path, pool: str
+) -> None:
+    project_worker("-P", pool)
+    proof = tmp_path / "proof"
+    ordinary = project.send_task("proj.ordinary", kwargs={"proof": str(proof)})
+    retried = project.send_task("proj.retried", kwargs={"proof": str(proof)})
+    waiters = [
+        submit_work(works.add, a=40, b=2),
+        submit_work(works.double, x=21),
+        submit_work(works.in_another_lane, proof=proof),
+    ]
+    assert [waiter.result(timeout=10) for waiter in waiters] == [42, 42, "io"]
+    assert ordinary.get(timeout=10) == "ordinary"
+    assert retried.get(timeout=10) == "done"
+    assert sorted(lines(proof)) == ["ordinary", "ran", "try 0", "try 1", "try 2"]
+
+
+def test_unwanted_work_is_dropped_there_too(
+    client: Client, ledger: Ledger, project: Celery, project_worker: Callable[..., Worker], tmp_path: Path
+) -> None:
+    proof = tmp_path / "proof"
+    dropped = submit_work(works.prove, proof=proof)
+    dropped.cancel()
+    project_worker()
+    assert submit_work(works.prove, proof=proof, line="wanted").result(timeout=10) == "wanted"
+    running = submit_work(works.linger, proof=tmp_path / "running")
+    eventually(lambda: lines(tmp_path / "running"), what="it runs")
+    running.cancel()
+    eventually(lambda: lines(tmp_path / "running")[-1].startswith("stopped"), what="it is stopped")
+    assert lines(proof) == ["wanted"]
+
+
+def test_a_worker_told_its_queues_serves_those_only(
+    client: Client,
+    namespace: str,
+    project: Celery,
+    project_worker: Callable[..., Worker],
+    tmp_path: Path,
+) -> None:
+    project_worker("-Q", f"{namespace}.io", lanes=("io",))
+    served = submit_work(works.in_another_lane, proof=tmp_path / "proof")
+    other = submit_work(works.add, a=1, timeout=20)
+    assert served.result(timeout=10) == "io"
+    status = other.status()
+    assert status is not None
+    assert status.state is State.PENDING
