@@ -46,10 +46,10 @@ class Events:
     def _listen(self) -> None:
         with self._app.connection() as connection:
             receiver = self._app.events.Receiver(connection, handlers={"*": self._seen.append})
-            with receiver.consumer_context():
+            with receiver.consumer_context() as (its_connection, _, _):
                 self._listening.set()
                 while not self._over.is_set():
                     try:
-                        connection.drain_events(timeout=0.2)
+                        its_connection.drain_events(timeout=0.2)
                     except (TimeoutError, socket.timeout):
                         continue
