@@ -23,7 +23,7 @@ test: check ## all checks, then all tests
 check: lint types imports ## ruff, strict mypy and import-linter
 
 bench: $(VENV)/.dev ## askfirst and plain Celery measured side by side
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench.overhead
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def diagram() -> str:
 
 def table(kind: type[State] | type[Verdict] | type[Reason]) -> str:
     """The members of an enum with the docstrings that stand below them in the source."""
-    source = Path(sys.modules[kind.__module__].__file__ or "").read_text(encoding="utf-8").splitlines()
+    source = inspect.getsource(kind).splitlines()  # of this enum alone: State and Reason both have a CANCELLED
     rows = [f"| {kind.__name__.lower()} | meaning |", "|---|---|"]
     for member in kind:
         line = next(n for n, text in enumerate(source) if text.startswith(f"    {member.name} = "))

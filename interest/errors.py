@@ -11,6 +11,7 @@
     ├── InvalidWork        (ValueError, TypeError)  a definition is wrong
     ├── UnknownWork        (LookupError)       no such work type, work id or key
     └── LedgerUnavailable  (ConnectionError)   Redis cannot be reached, or is not safe to use
+        └── EmbeddedRedisError                 the private one can't be started
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from concurrent.futures import CancelledError
 
 
 class WorkError(Exception):
-    """Root of everything askfirst raises to its callers."""
+    """Root of every error about a work.
+
+    Wrong settings raise `SettingsError`, before there is one; inside a work there are `InterestLost` and
+    `OperationTimeout`.
+    """
 
 
 class WorkTimeout(WorkError, TimeoutError):
@@ -55,7 +60,10 @@ class WorkLost(WorkFailed):
 
 
 class WorkRejected(WorkError):
-    """Refused at the door: `reason` says why, `retry_after` in how many seconds to try again."""
+    """Refused at the door: `reason` says why, `retry_after` in how many seconds to try again.
+
+    Nothing raises it yet: admission comes with a later version.
+    """
 
     def __init__(self, message: str, reason: str = "", retry_after: float = 0.0) -> None:
         super().__init__(message)

@@ -16,6 +16,7 @@ from .records import (
     Answer,
     Outcome,
     Renewal,
+    Retried,
     Submission,
     Submitted,
     WorkStatus,
@@ -166,14 +167,14 @@ class Ledger:
         self._ring(lane_of(ending.id) or "", letters)
         return Outcome(ending.id, State(state), reason)
 
-    def retry(self, id: str, attempt: int, delay: float, failure: str) -> str:
-        """Puts a failed run back for another try: retrying, late, stopping or stale."""
+    def retry(self, id: str, attempt: int, delay: float, failure: str) -> Retried:
+        """Puts a failed run back for another try, if it can start in time and is wanted."""
         reply = self._call("retry", id, id=id, attempt=attempt, delay=milliseconds(delay), failure=failure)
-        return str(reply[0])
+        return Retried(reply[0])
 
     def release(self, id: str, attempt: int, *, lost: bool) -> None:
         """Gives a claim back before the run has ended; `lost` if its process died with it."""
-        _, *letters = self._call(
+        reply = self._call(
             "release",
             id,
             id=id,
@@ -182,8 +183,8 @@ class Ledger:
             max_deliveries=self._policy.max_deliveries,
             pulse_timeout=milliseconds(self._policy.pulse_timeout),
         )
-        for batch in letters:
-            self._ring(lane_of(id) or "", batch)
+        if reply[0] != "stale":
+            self._ring(lane_of(id) or "", reply[1])
 
     def progress(self, id: str, attempt: int, progress: str) -> bool:
         """Notes how far a run is (JSON); False if the attempt is stale."""

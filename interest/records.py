@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +26,16 @@ def lane_of(id: str) -> str | None:
     """The lane of a work id, or None if this is no work id."""
     match = _ID.fullmatch(id)
     return match[1] if match else None
+
+
+def new_interest(caller: str, number: int, *, detached: bool) -> str:
+    """A caller's claim on a result, as `scripts/includes/interest.lua` reads it. `number` tells its interests apart."""
+    return f"{'d' if detached else 'a'}:{caller}:{number}"
+
+
+def is_attached(interest: str) -> bool:
+    """Whether it dies with its caller's pulse."""
+    return interest.startswith("a:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,19 @@ class Answer:
     attempt: int = 0
     remaining: float = 0.0
     failures: int = 0
+
+
+class Retried(StrEnum):
+    """What became of a failed run that asked for another try."""
+
+    RETRYING = "retrying"
+    """It waits in the ledger for its next start."""
+    LATE = "late"
+    """It could not start before the deadline."""
+    STOPPING = "stopping"
+    """Nobody wants it any more."""
+    STALE = "stale"
+    """Another attempt owns the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +191,7 @@ def read_looked_up(id: str, values: Sequence[str | None]) -> Outcome | None:
     """The outcome from the record's `OUTCOME_FIELDS`; None while there is none, or no record."""
     state, stopping, reason, result, error = values
     if state is not None and stopping:
-        return _outcome(id, State.EXPIRED if stopping == Reason.DEADLINE_PASSED else State.CANCELLED, stopping)
+        return _outcome(id, Reason(stopping).state, stopping)
     if state is None or not State(state).ended:
         return None
     return _outcome(id, state, reason, result, error)

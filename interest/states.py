@@ -72,6 +72,13 @@ class Reason(StrEnum):
     """The worker that got the message does not know the function."""
 
 
+    @property
+    def state(self) -> State:
+        """Where a work ends that ends for this reason and not by its own run."""
+        late = (Reason.DEADLINE_PASSED, Reason.NOT_ENOUGH_TIME)
+        return State.EXPIRED if self in late else State.CANCELLED
+
+
 #: The whole life of a work. The Lua scripts are tested against this table and the diagram in docs is drawn from it.
 TRANSITIONS: MappingProxyType[State, MappingProxyType[State, str]] = MappingProxyType(
     {
@@ -89,7 +96,7 @@ TRANSITIONS: MappingProxyType[State, MappingProxyType[State, str]] = MappingProx
                 State.FAILED: "finish with an error, worker lost too often",
                 State.CANCELLED: "stopped on request or for want of callers",
                 State.EXPIRED: "stopped at the deadline",
-                State.PENDING: "retry, worker lost",
+                State.PENDING: "retry, worker lost, worker shuts down",
             }
         ),
         State.COMPLETED: MappingProxyType({}),

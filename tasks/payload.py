@@ -83,6 +83,7 @@ class PayloadCarrier(Carrier):
         self.resources = {p.name: p.default for p in parameters if isinstance(p.default, Declaration)}
         _check_resources(name, function, self.resources)
         parameters = [parameter for parameter in parameters if parameter.name not in self.resources]
+        self.parameters = [parameter.name for parameter in parameters]
         types = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
         self.defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
         try:

@@ -158,7 +158,7 @@ def shared_workers(
     def worker_of(pool: str) -> tuple[Settings, Worker]:
         if pool not in started:
             url = redis_server.url(1 + len(started))
-            settings = Settings(redis_url=url, namespace=pool, retention=60.0, connect_timeout=1.0)
+            settings = Settings(redis_url=url, namespace=pool, retention=60.0, connect_timeout=1.0, max_deliveries=2)
             worker = Worker(settings, tmp_path_factory.mktemp(pool), name=f"shared-{pool}", pool=pool)
             lasting_children.add(worker.pid)
             started[pool] = settings, worker
@@ -168,6 +168,7 @@ def shared_workers(
     for _, worker in started.values():
         worker.process.terminate()  # all of them first: each takes a second or two
     for _, worker in started.values():
+        assert worker.stop() == 0
         worker.close()
 
 

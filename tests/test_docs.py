@@ -23,8 +23,23 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 
 def test_the_readme_names_every_public_error() -> None:
     import askfirst
+    from askfirst import WorkError
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    errors = [name for name in askfirst.__all__ if name.startswith("Work") and name.endswith(("out", "led", "ost"))]
-    assert len(errors) >= 4
-    assert [name for name in errors if f"`{name}`" not in readme] == []
+    classes = {name: value for name, value in public(askfirst).items() if isinstance(value, type)}
+    errors = [name for name, value in classes.items() if issubclass(value, WorkError)]
+    assert len(errors) >= 9
+    assert [name for name in errors if f"`{name}`" not in readme and name not in ("WorkError", "InvalidWork")] == []
+
+
+def public(module: object) -> dict[str, object]:
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+def test_the_public_names_are_those_of_the_face_and_all_there() -> None:
+    import askfirst
+    from askfirst import face
+
+    assert askfirst.__all__ == face.__all__ == sorted(askfirst.__all__, key=lambda name: (name[0].islower(), name))
+    assert all(value is not None for value in public(askfirst).values())
+    assert set(askfirst.__all__) <= set(dir(askfirst))

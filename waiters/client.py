@@ -18,7 +18,7 @@ from typing import Any
 from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork
 from ..interest.ledger import Ledger
-from ..interest.records import Submission, Submitted, new_id
+from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
 from ..tasks import current_context
 from ..tasks.connecting import open_ledger
 from ..tasks.message import compose
@@ -71,7 +71,7 @@ class Client:
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""
-        waiter = self._waiter(id, lane, callee, key, "a", timeout if timeout is not None else 3600.0)
+        waiter = self._waiter(id, lane, callee, key, False, timeout if timeout is not None else 3600.0)
         self._mailbox.register([waiter])
         try:
             self._attach(waiter, timeout)
@@ -82,7 +82,7 @@ class Client:
 
     def join(self, waiter: WorkWaiter) -> None:
         """Gives an inherited waiter an interest of this process."""
-        waiter.interest = self._interest("d" if waiter.interest.startswith("d:") else "a")
+        waiter.interest = self._interest(not is_attached(waiter.interest))
         self._mailbox.register([waiter])
         try:
             self._attach(waiter, waiter.remaining())
@@ -103,9 +103,9 @@ class Client:
 
     def detach(self, waiter: WorkWaiter) -> None:
         """Exchanges an attached interest for a detached one."""
-        if waiter.done() or waiter.interest.startswith("d:"):
+        if waiter.done() or not is_attached(waiter.interest):
             return
-        attached, waiter.interest = waiter.interest, self._interest("d")
+        attached, waiter.interest = waiter.interest, self._interest(True)
         try:
             self.ledger.attach(waiter.id, waiter.interest, waiter.remaining())
             self.ledger.withdraw(waiter.id, attached)
@@ -129,7 +129,7 @@ class Client:
         if self._pid != os.getpid():
             return  # a forked child leaves: the interests are its parent's
         outstanding = self._mailbox.outstanding()
-        left = [waiter for waiter in outstanding if waiter.interest.startswith("a:") and not waiter.done()]
+        left = [waiter for waiter in outstanding if is_attached(waiter.interest) and not waiter.done()]
         pairs = [*self._mailbox.unsent(), *((waiter.id, waiter.interest) for waiter in left)]
         try:
             for start in range(0, len(pairs), _BATCH):
@@ -153,10 +153,8 @@ class Client:
         self, callee: Callee, texts: Sequence[str], options: Options, waiters: list[WorkWaiter]
     ) -> list[Submission]:
         """Submissions of these payloads. Their waiters are registered first: an outcome may come at once."""
-        kind = "d" if options.detached else "a"
-        new = [
-            self._waiter(new_id(callee.lane), callee.lane, callee, options.key, kind, options.timeout) for _ in texts
-        ]
+        lane = callee.lane
+        new = [self._waiter(new_id(lane), lane, callee, options.key, options.detached, options.timeout) for _ in texts]
         waiters += new
         self._mailbox.register(new)
         retention = self.settings.retention if callee.retention is None else callee.retention
@@ -216,7 +214,7 @@ class Client:
             self._lanes.add(lane)
 
     def _waiter(
-        self, id: str, lane: str, callee: Callee, key: str | None, kind: str, timeout: float
+        self, id: str, lane: str, callee: Callee, key: str | None, detached: bool, timeout: float
     ) -> WorkWaiter:
         return WorkWaiter(
             self,
@@ -224,13 +222,13 @@ class Client:
             lane=lane,
             name=callee.name,
             key=key,
-            interest=self._interest(kind),
+            interest=self._interest(detached),
             timeout=timeout,
             decode=callee.decode_result,
         )
 
-    def _interest(self, kind: str) -> str:
-        return f"{kind}:{self.caller}:{next(self._numbers)}"
+    def _interest(self, detached: bool) -> str:
+        return new_interest(self.caller, next(self._numbers), detached=detached)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
-from ..interest.records import Outcome, read_letter, read_looked_up
+from ..interest.records import Outcome, is_attached, read_letter, read_looked_up
 from ..interest.script import script
 from .waiter import WorkWaiter
 from .wire import Wire
@@ -280,7 +280,7 @@ class Mailbox:
 
     def _attached_lanes(self) -> set[str]:
         with self._lock:
-            return {w.lane for waiters in self._waiters.values() for w in waiters if w.interest.startswith("a:")}
+            return {w.lane for waiters in self._waiters.values() for w in waiters if is_attached(w.interest)}
 
     # What comes back
 

@@ -39,11 +39,11 @@ def check_options(
     importance: str,
 ) -> Options:
     """The options with the work type's defaults. Raises `InvalidPayload`, naming the one that is wrong."""
-    wanted = callee.timeout if timeout is None else _duration(callee, "timeout", timeout)
+    wanted = callee.timeout if timeout is None else check_duration(callee, "timeout", timeout)
     if wanted <= 0:
         raise InvalidPayload(f"{callee.name}: expected timeout to be more than 0 seconds, got {timeout!r}")
     wanted = _within_parent(wanted, detached)
-    pause = _duration(callee, "delay", delay)
+    pause = check_duration(callee, "delay", delay)
     if pause < 0 or pause >= wanted:
         raise InvalidPayload(f"{callee.name}: expected delay to be from 0 to less than the timeout, got {delay!r}")
     _one_of(callee, "importance", importance, IMPORTANCES)
@@ -72,7 +72,8 @@ def _within_parent(timeout: float, detached: bool) -> float:
     return min(timeout, parent.remaining())
 
 
-def _duration(callee: Callee, option: str, value: Duration) -> float:
+def check_duration(callee: Callee, option: str, value: Duration) -> float:
+    """The option's value in seconds. Raises `InvalidPayload`."""
     try:
         return seconds(value)
     except ValueError as error:

@@ -18,7 +18,7 @@ from ..tasks.definition import work_type_of
 from ..tasks.published import Callee, ImportedType, PublishedType
 from .client import Client, default_client
 from .inspection import resolve
-from .options import Duration, _duration, check_options
+from .options import Duration, check_duration, check_options
 from .waiter import WorkWaiter
 
 Work = str | Callable[..., Any]
@@ -42,8 +42,10 @@ def submit_work(
 
     `work` is a function declared with `@work` or the name of one; `payload` its arguments by name. `timeout` is the
     deadline in seconds from now (or "30s", "5m", timedelta), by default the work type's; `delay` the earliest start.
-    `key` names the work: a second submission of the key joins, is rejected, or replaces (`on_duplicate`). A `detached`
-    work lives without this process. Raises `InvalidPayload`, `UnknownWork`, `DuplicateWork`, `LedgerUnavailable`.
+    `key` names the work: a second submission of the key joins, is rejected, or replaces (`on_duplicate`, by default the
+    work type's). A `detached`
+    work lives without this process. `importance` is for admission, which comes with a later version; until then it is
+    only carried. Raises `InvalidPayload`, `UnknownWork`, `DuplicateWork`, `LedgerUnavailable`, `SettingsError`.
     """
     client = default_client()
     callee = callee_of(client, work)
@@ -101,7 +103,7 @@ def attach(id_or_key: str, *, timeout: Duration | None = None) -> WorkWaiter:
     if found is None:
         raise UnknownWork(f"no work of the id or key {id_or_key!r} is known")
     callee = _callee_of_status(client, found)
-    wish = None if timeout is None else _duration(callee, "timeout", timeout)
+    wish = None if timeout is None else check_duration(callee, "timeout", timeout)
     if wish is not None and wish <= 0:
         raise InvalidPayload(f"expected timeout to be more than 0 seconds, got {timeout!r}")
     return client.attach(found.id, callee, found.lane, found.key, wish)

@@ -1,8 +1,8 @@
 """The asking request: between a free slot and the start of a work it puts the question to the ledger.
 
 Celery calls `revoked()` when a slot is free, before the pool sees the work (in prefork pools; thread pools have no
-free slot to wait for, hence no prefetching there). `_announce_revoked` and the attributes set here are Celery's own and
-private: Celery is pinned below its next minor version, and tests hold it to this.
+free slot to wait for, hence no prefetching there). `_already_revoked`, `_request_dict` and the other underscored
+attributes are Celery's own and private: it is pinned below its next minor version, and tests hold it to this.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
     _claim: Claim | None = None
 
     def revoked(self) -> bool:
-        """Asks. True means: dropped or held, and the message is done with."""
+        """Asks. True: dropped, held, or given back to the broker; the message is done with."""
         if self._already_revoked:
             return True
         ours = self._request_dict.get("askfirst")
@@ -42,12 +42,12 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         try:
             answer = self._ask(ours)
         except LedgerUnavailable as error:
-            self._give_back(error)
+            self._requeue(error)
             return True
         if answer.verdict is Verdict.RUN:
-            self._take(answer)
+            self._start(answer)
             return False
-        self._let_go(answer)
+        self._drop_or_hold(answer)
         return True
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
@@ -115,7 +115,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             key=str(ours.get("key", "")),
         )
 
-    def _take(self, answer: Answer) -> None:
+    def _start(self, answer: Answer) -> None:
         grace = self._task.work_type.grace
         self._claim = Claim(
             id=self.id,
@@ -136,7 +136,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         """As Celery's own terminate does: Flower shows the task as revoked, and the slot comes back."""
         self.terminate(self._runtime.pool, signal="KILL")
 
-    def _let_go(self, answer: Answer) -> None:
+    def _drop_or_hold(self, answer: Answer) -> None:
         task_ready(self)
         self._already_revoked = True
         if answer.verdict is Verdict.DROP:
@@ -144,7 +144,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         _log.info("%s %s[%s]: %s", answer.verdict, self.name, self.id, answer.reason)
         self.acknowledge()
 
-    def _give_back(self, error: LedgerUnavailable) -> None:
+    def _requeue(self, error: LedgerUnavailable) -> None:
         """Without the ledger nothing may start: it could run twice. The message goes back to the broker."""
         task_ready(self)
         self._already_revoked = True

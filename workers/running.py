@@ -1,4 +1,4 @@
-"""One run: decode, call, normalise, finish."""
+"""One run: decode, call, normalise, finish, tell Celery."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from contextlib import AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard, TypeVar
 
+from billiard.common import terminate_handler_fired
 from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable
 from ..interest.ledger import Ending
-from ..interest.records import Outcome
+from ..interest.records import Outcome, Retried
 from ..interest.states import Reason, State
 from ..tasks import InterestLost, WorkContext, WorkType
 from ..tasks.context import set_current_context
@@ -36,8 +37,8 @@ _LONGEST_MESSAGE: Final = 10_000  # characters; what callers get of an error's t
 _LONGEST_TRACEBACK: Final = 50_000
 _FINISH_PAUSE: Final = 0.5  # seconds between two tries
 
-#: What fails a work. SystemExit too: a work that calls sys.exit() must not take its slot along.
-_FAILURES = (Exception, SystemExit, asyncio.CancelledError)
+#: What fails a work; a SystemExit of its own does too.
+_FAILURES = (Exception, asyncio.CancelledError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +76,38 @@ def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str,
     )
     runtime.running.enter(context)
     try:
-        product = _produce(runtime, work_type, context, payload)
+        product = _run_and_normalise(runtime, work_type, context, payload)
         context.end()
         reporter.flush()
-        outcome = _conclude(runtime, work_type, run, product)
+        outcome = _finish(runtime, work_type, run, product)
     finally:
         runtime.running.leave(context)
         reporter.close()
-    return _for_celery(product, outcome, context)
+    if isinstance(product.error, SystemExit) and terminate_handler_fired():
+        raise product.error
+    return _tell_celery(product, outcome, context)
 
 
-def _produce(runtime: Runtime, work_type: WorkType, context: WorkContext, payload: dict[str, Any]) -> Product:
+def run_plainly(runtime: Runtime, work_type: WorkType, id: str, arguments: dict[str, Any]) -> Any:
+    """A call by Celery's own means: nobody waits in the ledger, so there is nothing to ask or to finish.
+
+    Returns the result as plain JSON values, as any result backend can carry it.
+    """
+    context = WorkContext(id=id, timeout=work_type.timeout)
+    value = _call(work_type, context, work_type.carrier.decode(json.dumps(arguments)), runtime.resources)
+    return json.loads(_encode_result(runtime, work_type, value))
+
+
+def _run_and_normalise(runtime: Runtime, work_type: WorkType, context: WorkContext, payload: dict[str, Any]) -> Product:
     try:
         arguments = work_type.carrier.decode(json.dumps(payload))
         value = contextvars.copy_context().run(_call, work_type, context, arguments, runtime.resources)
         text = _encode_result(runtime, work_type, value)
     except InterestLost as lost:
         return Product(lost=context.token.reason or lost.reason)
+    except SystemExit as error:
+        # The pool process is told to end, and not by the work: that is the worker's affair, and no failure.
+        return Product(error=error, lost=context.token.reason or Reason.SHUTDOWN if terminate_handler_fired() else "")
     except _FAILURES as error:
         return Product(error=error)
     return Product(value=value, text=text)
@@ -130,29 +146,31 @@ class InvalidResult(Exception):
     """A function returned what its annotation does not allow, or what JSON can't carry."""
 
 
-def _conclude(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -> Outcome | None:
+def _finish(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -> Outcome | None:
     """Writes the end of the run, or puts it back for another try; None if another attempt owns the work."""
+    if product.lost == Reason.LEASE_LOST:
+        return None  # it is another worker's now: whatever this run made of it, nothing is to be written
     if product.lost == Reason.SHUTDOWN:
-        return _give_back(runtime, run)
+        return _put_back(runtime, run)
     failure = ""
-    if product.error is not None:
+    if product.error is not None and not product.lost:
         failure = json.dumps(describe_error(product.error))
         retried = _retry(runtime, work_type, run, product.error, failure)
         if retried is not None:
             return retried
     state, reason = State.COMPLETED, ""
-    if product.error is not None:
-        state = State.FAILED
-    elif product.lost:
-        state = State.EXPIRED if product.lost == Reason.DEADLINE_PASSED else State.CANCELLED
+    if product.lost:
+        state = Reason(product.lost).state
         reason = product.lost
+    elif product.error is not None:
+        state = State.FAILED
     ending = Ending(
         run.id, run.attempt, state, work_type.name, run.interest, run.retention, reason, product.text, failure
     )
     return _insist(lambda: runtime.ledger.finish(ending), run)
 
 
-def _give_back(runtime: Runtime, run: Run) -> Outcome:
+def _put_back(runtime: Runtime, run: Run) -> Outcome:
     """Puts the work back in order: the run was stopped for the worker's sake, not its callers'."""
     _insist(lambda: runtime.ledger.release(run.id, run.attempt, lost=False), run)
     return Outcome(run.id, State.PENDING, Reason.SHUTDOWN)
@@ -164,7 +182,7 @@ def _retry(runtime: Runtime, work_type: WorkType, run: Run, error: BaseException
     if delay is None:
         return None
     said = _insist(lambda: runtime.ledger.retry(run.id, run.attempt, delay, failure), run)
-    return Outcome(run.id, State.PENDING, "retrying") if said == "retrying" else None
+    return Outcome(run.id, State.PENDING) if said is Retried.RETRYING else None
 
 
 def _insist(write: Callable[[], Reply], run: Run) -> Reply | None:
@@ -181,7 +199,7 @@ def _insist(write: Callable[[], Reply], run: Run) -> Reply | None:
             time.sleep(_FINISH_PAUSE)
 
 
-def _for_celery(product: Product, outcome: Outcome | None, context: WorkContext) -> Any:
+def _tell_celery(product: Product, outcome: Outcome | None, context: WorkContext) -> Any:
     if outcome is None:
         context.log.warning("%s: attempt %d came too late, its result is refused", context.id, context.attempt)
         raise Dropped(Reason.LEASE_LOST)

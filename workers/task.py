@@ -7,7 +7,7 @@ from typing import Any
 from celery import Task
 
 from ..tasks.definition import WorkType
-from .running import Run, run_work
+from .running import Run, run_plainly, run_work
 from .runtime import runtime_of
 
 
@@ -23,9 +23,12 @@ class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the work if it was asked for through askfirst, else the plain function."""
         request = self.request
+        if request.called_directly:
+            return self.run(*args, **kwargs)
         claim = getattr(request, "askfirst_claim", None)
-        if request.called_directly or claim is None:
-            return self._run_plainly(*args, **kwargs)
+        if claim is None:
+            arguments = dict(zip(self.work_type.carrier.parameters, args, strict=False)) | kwargs
+            return run_plainly(runtime_of(self.app), self.work_type, request.id, arguments)
         run = Run(
             id=request.id,
             key=request.askfirst.get("key") or None,
@@ -36,7 +39,3 @@ class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
             failures=claim["failures"],
         )
         return run_work(runtime_of(self.app), self.work_type, run, kwargs)
-
-    def _run_plainly(self, *args: Any, **kwargs: Any) -> Any:
-        """A call by Celery's own means: nobody waits in the ledger, so there is nothing to ask or to finish."""
-        return self.run(*args, **kwargs)

@@ -43,9 +43,14 @@ class Load:
     seed: int = 2013
 
     @property
+    def span(self) -> float:
+        """From the start until the last caller stops waiting."""
+        return self.duration + TIMEOUT
+
+    @property
     def capacity(self) -> float:
-        """How many works the slots can do while the callers come."""
-        return self.slots / WORK * self.duration
+        """How many works the slots can do in that time."""
+        return self.slots / WORK * self.span
 
     @property
     def kill_at(self) -> float:

@@ -32,9 +32,9 @@ def compare(console: Console, stage: Stage, load: Load, broker_url: str) -> tupl
     slots = str(load.slots)
     plain = ("celery", "-A", "askfirst.demo.works:plain", "--broker", broker_url, "--result-backend", broker_url,
              "worker", "--concurrency", slots, "--pool", "prefork",
-             "--without-mingle", "--without-gossip")  # fmt: skip
+             "--without-mingle", "--without-gossip", "--loglevel", "warning")  # fmt: skip
     asking = ("askfirst", "worker", "--import", "askfirst.demo.works",
-              "--concurrency", slots, "--pool-type", "prefork")  # fmt: skip
+              "--concurrency", slots, "--pool-type", "prefork", "--loglevel", "warning")  # fmt: skip
     return (
         _Measurement(console, stage, load, "plain", broker_url).take("Plain Celery", plain),
         _Measurement(console, stage, load, "askfirst", broker_url).take("askfirst", asking),

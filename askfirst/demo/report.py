@@ -46,7 +46,7 @@ def _table(load: Load, plain: Tally, asking: Tally) -> Table:
 
     row("callers", lambda tally: f"{tally.callers}")
     row("answered on time", lambda tally: f"{tally.on_time}")
-    row(f"  of what the slots can do in {load.duration:g} s", lambda tally: f"{tally.on_time / load.capacity:.0%}")
+    row(f"  of what the slots can do in {load.span:g} s", lambda tally: f"{tally.on_time / load.capacity:.0%}")
     row("not answered on time", lambda tally: f"{tally.late}")
     row("left early", lambda tally: f"{tally.left}")
     row("died while they waited", lambda tally: f"{tally.died}")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .client import Order
-from .processes import ROOT, Fleet, idle_cpu, run_client, running_fleets, throw_away_published
+from .processes import ROOT, Fleet, idle_cpu, others, run_client, running_fleets, throw_away_published
 from .report import describe_run, show, write
 from .rows import LESSER, LESSER_ROUNDS, MAIN, Row, summarise
 from .sides import SIDES
@@ -64,7 +64,7 @@ class Bench:
             for fleet in fleets:
                 run_client(self._order(setting, fleet, ()))  # until the worker answers
                 self._progress.advance(bar)
-            idle = {fleet.name: idle_cpu(fleet, _IDLE) for fleet in fleets}
+            idle = idle_cpu(fleets, _IDLE)
             for number in range(setting.rounds):
                 # The side that is not measured idles. Who begins changes from round to round.
                 for fleet in fleets if number % 2 == 0 else fleets[::-1]:
@@ -73,10 +73,11 @@ class Bench:
         return rounds
 
     def _round(self, setting: Setting, fleet: Fleet) -> dict[str, float]:
-        figures = run_client(self._order(setting, fleet, setting.measures))
+        with others(fleet) as disturbance:
+            figures = run_client(self._order(setting, fleet, setting.measures))
         throw_away_published(fleet)
         cpu = sum(figures[f"cpu_{who}"] for who in ("client", "worker", "pool", "redis"))
-        return {**figures, "cpu_all": cpu, "memory": fleet.memory()}
+        return {**figures, **disturbance, "cpu_all": cpu, "memory": fleet.memory()}
 
     def _order(self, setting: Setting, fleet: Fleet, measures: Sequence[str]) -> str:
         return Order(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -40,6 +41,10 @@ class Fleet:
         """The processes by what they are."""
         children = psutil.Process(self.worker_pid).children(recursive=True)
         return {"worker": [self.worker_pid], "pool": [child.pid for child in children], "redis": [self.redis_pid]}
+
+    def cpu_seconds(self) -> float:
+        """CPU time all of them have used."""
+        return cpu_seconds([pid for group in self.pids().values() for pid in group])
 
     def memory(self) -> float:
         """MB of the worker and its pool, shared pages counted once (PSS)."""
@@ -144,12 +149,31 @@ def running_fleets(names: Sequence[str], concurrency: int, events: bool) -> Iter
         yield fleets
 
 
-def idle_cpu(fleet: Fleet, seconds: float) -> float:
-    """Percent of one CPU that the side's worker, pool and Redis use while nobody asks for anything."""
-    pids = [pid for group in fleet.pids().values() for pid in group]
-    before = cpu_seconds(pids)
+def idle_cpu(fleets: Sequence[Fleet], seconds: float) -> dict[str, float]:
+    """Percent of one CPU that each side's worker, pool and Redis use while nobody asks for anything."""
+    before = {fleet.name: fleet.cpu_seconds() for fleet in fleets}
     time.sleep(seconds)
-    return 100 * (cpu_seconds(pids) - before) / seconds
+    return {fleet.name: 100 * (fleet.cpu_seconds() - before[fleet.name]) / seconds for fleet in fleets}
+
+
+@contextlib.contextmanager
+def others(fleet: Fleet) -> Iterator[dict[str, float]]:
+    """Filled after the block: percent of the machine's CPUs that neither the side nor its clients used."""
+    figures: dict[str, float] = {}
+    before, started = _busy_seconds() - _own_seconds(fleet), time.monotonic()
+    yield figures
+    elapsed = (time.monotonic() - started) * (psutil.cpu_count() or 1)
+    figures["others"] = max(100 * (_busy_seconds() - _own_seconds(fleet) - before) / elapsed, 0.0)
+
+
+def _busy_seconds() -> float:
+    spent = psutil.cpu_times()
+    return float(sum(spent) - spent.idle - spent.iowait)
+
+
+def _own_seconds(fleet: Fleet) -> float:
+    clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return fleet.cpu_seconds() + clients.ru_utime + clients.ru_stime
 
 
 def throw_away_published(fleet: Fleet) -> None:

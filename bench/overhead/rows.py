@@ -59,11 +59,13 @@ MAIN = (
     Row("CPU µs per work: all", "cpu_all"),
     Row("memory of worker and pool, MB", "memory"),
     Row("idle worker, pool and Redis, % of a CPU", "idle", digits=1),
+    Row("other programs meanwhile, % of all CPUs", "others"),
 )
 
 LESSER = (
     Row("round trips/s, many outstanding", "round_trips_per_second"),
     Row("one at a time: p50, ms", "p50", digits=2),
+    Row("other programs meanwhile, % of all CPUs", "others"),
 )
 
 

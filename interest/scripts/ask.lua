@@ -2,7 +2,7 @@
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   `nonce` names this very question: asked again after a lost reply, it gets the same claim; `lease`,
---        `pulse_timeout` in ms; `message_deadline` in ms of this server's clock, from the message itself
+--        `pulse_timeout` in ms; `message_deadline` in ms of this server's clock, from the message itself, 0 if it has none
 -- Reply  { RUN, attempt, ms left, failures so far } | { HOLD, reason } | { DROP, reason }
 --        | { UNKNOWN }: no record, but time left by the message: adopt it and ask again
 -- Mail   callers of a work that is dropped for good get its outcome
@@ -73,6 +73,6 @@ if too_late(record.name, deadline - now) then
   return { 'DROP', 'not enough time left' }
 end
 if record.predecessor and redis.call('HGET', work_key(record.predecessor), 'state') == 'RUNNING' then
-  return hold('older work of the same key still runs', 10000)
+  return hold('older work of the same key still runs', FIRST_LOOK)
 end
 return claim(record, deadline)

@@ -1,7 +1,7 @@
 -- Removes the records of ended works.
 --
 -- KEYS   lane
--- ARGV   `finished_before` in ms ago, then work ids
+-- ARGV   `older_than` in ms: only works that ended at least so long ago; then work ids
 -- Reply  how many were removed
 --
 -- @include keys

@@ -1,6 +1,7 @@
 -- A caller's sign of life.
 --
 -- KEYS   lane
+-- ARGV   `caller` is the process that lives
 -- Reply  this server's time in ms
 --
 -- @include keys

@@ -19,8 +19,8 @@ if redis.call('EXISTS', work_key(id)) == 1 then
   return { 'accepted', id, redis.call('HGET', work_key(id), 'deadline') - now, letters }
 end
 
-local function running(id)
-  return id and redis.call('HGET', work_key(id), 'state') == 'RUNNING' and id
+local function running(other)
+  return other and redis.call('HGET', work_key(other), 'state') == 'RUNNING' and other
 end
 
 local predecessor

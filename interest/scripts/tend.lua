@@ -7,6 +7,10 @@
 --
 -- @include keys
 -- @include ending
+local OVERTAKEN = 2000      -- ms; messages come roughly in the order of their rings
+local LONGEST_LOOK = 300000 -- ms between two looks at a work in a long queue
+local SILENT = 3600000      -- ms after which a caller or a worker is forgotten
+
 local limit, lease, max_deliveries, pulse_timeout, idle = unpack(ARGV)
 pulse_timeout = tonumber(pulse_timeout)
 local heard = tonumber(redis.call('HGET', evidence_key, 'heard')) or 0
@@ -17,7 +21,7 @@ end
 
 -- Rung, and works rung two seconds later have been asked about, or a worker stands idle: the message is lost.
 local function unheard(rung_at)
-  return heard - rung_at > 2000 or idle == '1'
+  return heard - rung_at > OVERTAKEN or idle == '1'
 end
 
 local function look_after_pending(id, record)
@@ -27,7 +31,7 @@ local function look_after_pending(id, record)
   elseif not record[2] or unheard(tonumber(record[2])) then
     ring(id)
   else
-    local patience = math.min(now - record[2] + 10000, 300000)
+    local patience = math.min(now - record[2] + FIRST_LOOK, LONGEST_LOOK)
     redis.call('ZADD', index_key('PENDING'), math.min(now + patience, math.max(now + 1000, tonumber(record[3]))), id)
   end
 end
@@ -66,9 +70,9 @@ end
 for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   for _, id in ipairs(due(state)) do look_after_told(id, state) end
 end
--- Parties silent for an hour are forgotten; whoever comes back is noted anew.
-redis.call('ZREMRANGEBYSCORE', pulse_key, '-inf', now - 3600000)
-redis.call('ZREMRANGEBYSCORE', workers_key, '-inf', now - 3600000)
+-- Whoever comes back is noted anew.
+redis.call('ZREMRANGEBYSCORE', pulse_key, '-inf', now - SILENT)
+redis.call('ZREMRANGEBYSCORE', workers_key, '-inf', now - SILENT)
 
 local next_due = 1000
 for _, state in ipairs({ 'PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do

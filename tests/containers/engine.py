@@ -108,5 +108,5 @@ def _try(*command: str, timeout: float = 60.0) -> None:
     except subprocess.TimeoutExpired:
         raise NoEngine(f"`{' '.join(command)}` took over {timeout:g} s") from None
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-        raise NoEngine(f"`{' '.join(command)}` says: {said[-1]}")
+        said = " ".join((done.stderr or done.stdout).split())
+        raise NoEngine(f"`{' '.join(command)}` fails: {said[-300:]}")

@@ -84,13 +84,13 @@ def test_a_worker_without_its_redis_is_not_healthy(deployment: Deployment) -> No
 def test_works_survive_a_restart_of_redis_and_the_fleet_goes_on(deployment: Deployment) -> None:
     id = deployment.python(SUBMIT.format("seconds=0.1, timeout=90, delay=5"))
     deployment.compose("restart", "redis")
-    eventually(deployment.is_healthy, within=30, every=0.5, what="everything is healthy again")
+    deployment.wait_until_healthy()
     assert deployment.python(RESULT.format(id)) == "0.1"
     assert deployment.python(RESULT.format(deployment.python(SUBMIT.format("seconds=0.2, timeout=30")))) == "0.2"
 
 
 def test_stopped_workers_end_what_they_can_and_put_back_the_rest(deployment: Deployment) -> None:
-    short, long = (deployment.python(SUBMIT.format(f"seconds={seconds}, timeout=110")) for seconds in (5, 15))
+    short, long = (deployment.python(SUBMIT.format(f"seconds={seconds}, timeout=110")) for seconds in (4, 11))
     assert deployment.python(STATE.format(long)) == "RUNNING"
     within = DRAIN + Settings().grace + 5
     workers = deployment.containers("worker")
@@ -106,7 +106,7 @@ def test_stopped_workers_end_what_they_can_and_put_back_the_rest(deployment: Dep
     assert deployment.run_in("flower", "python", "-c", states).split() == ["COMPLETED", "PENDING"]
 
     deployment.compose("start", "worker")
-    assert deployment.run_in("flower", "python", "-c", RESULT.format(long), timeout=90).strip() == "15.0"
+    assert deployment.run_in("flower", "python", "-c", RESULT.format(long), timeout=90).strip() == "11.0"
 
 
 def test_without_its_secrets_it_does_not_start_and_says_which(deployment: Deployment, tmp_path: Path) -> None:

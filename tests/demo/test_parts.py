@@ -1,5 +1,6 @@
 """The parts of the demo that need no fleet."""
 
+import io
 import signal
 import sqlite3
 from contextlib import closing
@@ -8,13 +9,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from askfirst.demo import show
 from askfirst.demo.errors import Interrupted
 from askfirst.demo.flights import Flights
 from askfirst.demo.importing import compare_totals
 from askfirst.demo.interrupts import Interrupts
-from askfirst.demo.load import LATE, LEFT, ON_TIME, Load
+from askfirst.demo.load import LATE, LEFT, ON_TIME, WORK, Load
 from askfirst.demo.logs import append
-from askfirst.demo.tally import tally
+from askfirst.demo.report import introduce, report
+from askfirst.demo.tally import Tally, tally
 from askfirst.demo.totals import totals_of_file
 
 
@@ -71,7 +74,7 @@ def test_both_fleets_get_the_same_callers() -> None:
 def test_callers_come_at_the_chosen_multiple_of_the_capacity() -> None:
     load = Load(duration=1000)
     callers = [arrival for crowd in range(load.crowds) for arrival in load.arrivals(crowd)]
-    assert len(callers) / load.capacity == pytest.approx(load.overload, rel=0.02)
+    assert len(callers) / (load.slots / WORK * load.duration) == pytest.approx(load.overload, rel=0.02)
     leaving = [arrival for arrival in callers if arrival.patience == load.leave_after]
     assert len(leaving) / len(callers) == pytest.approx(load.leaving, rel=0.05)
 
@@ -122,3 +125,13 @@ def test_the_signals_are_as_before_afterwards() -> None:
     with Interrupts():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
+    console = Console(file=io.TextIOWrapper(io.BytesIO(), "ascii"), width=100)
+    plain = Tally(10, 1, 6, 2, 1, 10, 1.0, 0.1, None, {}, {})
+    asking = Tally(10, 5, 2, 2, 1, 5, 0.5, 0.5, 1.0, {"deadline passed": 2}, {"caller gone": 1})
+    introduce(console, Load())
+    report(console, Load(), plain, asking)
+    console.print(show.mark(console, good=True))
+    console.file.flush()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from askfirst.config import Settings
 from askfirst.interest.states import Reason, State
 from tests.support.lanes import Lane
 
@@ -126,7 +127,7 @@ def test_a_thousand_works_hold_nobody_up(lane: Lane, act: Callable[[Lane, list[s
 
 
 def test_submitting_a_large_payload_holds_nobody_up(lane: Lane) -> None:
-    text = "x" * 2**18
+    text = "x" * Settings().max_payload
     letter = '"task":"t"},"content-type":"application/json","content-encoding":"utf-8","body":"' + text + '"}'
     for attempt in range(3):
         slow = slow_calls(lane.redis, lambda: lane.submit(letter=letter))

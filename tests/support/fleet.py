@@ -85,6 +85,9 @@ class Worker:
         return self.process.wait(within)
 
     def close(self) -> None:
+        """Ends it without ceremony, if it runs still: how workers end in order is a test's business."""
+        if self.process.poll() is None:
+            self.kill()
         end(self.process)
         lasting_children.discard(self.pid)
 
@@ -108,11 +111,12 @@ class Fleet:
         worker.wait_until_heard(self.ledger)
 
     @contextmanager
-    def busy(self, folder: Path) -> Iterator[None]:
-        """All slots are taken while this lasts: what is submitted waits in the queue."""
+    def busy(self, folder: Path, slots: int | None = None) -> Iterator[None]:
+        """All slots, or so many, are taken while this lasts: what is submitted waits in the queue."""
         gate, proof = folder / "gate", folder / "busy"
-        holders = submit_many(works.wait_for, [{"gate": gate, "proof": proof}] * self.slots)
-        eventually(lambda: lines(proof) == ["began"] * self.slots, what="all slots are taken")
+        count = self.slots if slots is None else slots
+        holders = submit_many(works.wait_for, [{"gate": gate, "proof": proof}] * count)
+        eventually(lambda: lines(proof) == ["began"] * count, what="the slots are taken")
         try:
             yield
         finally:

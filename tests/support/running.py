@@ -266,10 +266,10 @@ def grow(ctx: WorkContext, log: Path, depth: int, width: int, wish: float = 600.
 
 
 @work(timeout=60)
-def leave_behind(ctx: WorkContext, log: Path, detached: bool, seconds: float, fail: bool = False) -> str:
+def leave_behind(ctx: WorkContext, log: Path, apart: bool, seconds: float, fail: bool = False) -> str:
     """Asks for another work and does not wait for it."""
     with written_down(ctx, log):
-        child = submit_work(trace, log=log.with_name("child"), seconds=seconds, detached=detached)
+        child = submit_work(trace, log=log.with_name("child"), seconds=seconds, detached=apart)
         eventually(lambda: Log(log.with_name("child")).events("began"), what="the child runs")
         if fail:
             raise ValueError("on purpose")

@@ -77,24 +77,34 @@ def test_work_that_was_replaced_in_the_queue_does_not_run(fleet: Fleet, tmp_path
     assert lines(proof) == ["new"]
 
 
-def test_work_of_a_caller_killed_ten_seconds_ago_does_not_run(fleet: Fleet, caller: StartCaller, tmp_path: Path) -> None:
-    proof = tmp_path / "proof"
-    with fleet.busy(tmp_path):
-        process = caller("waiter = submit_work(works.prove, proof=sys.argv[1]); say(waiter.id); waiter.result()", proof)
-        id = process.line()
+def test_the_works_of_a_killed_caller(fleet: Fleet, caller: StartCaller, tmp_path: Path) -> None:
+    """Within ten seconds its run is told to stop and what it had queued is dropped; what it detached runs."""
+    running, queued, detached = (tmp_path / name for name in ("running", "queued", "detached"))
+    process = caller(
+        """
+        running, queued, detached = sys.argv[1:]
+        submit_work(works.linger, proof=running)
+        say(submit_work(works.prove, proof=queued, delay=0.5).id)
+        submit_work(works.prove, proof=detached, delay=0.5, detached=True)
+        time.sleep(60)
+        """,
+        running,
+        queued,
+        detached,
+    )
+    id = process.line()
+    eventually(lambda: lines(running), what="it runs")
+    with fleet.busy(tmp_path, slots=fleet.slots - 1):
         process.kill()
-        lost = fleet.settings.pulse_timeout
-        eventually(lambda: silence(fleet, process.process.pid) > lost, within=10, what="the pulse has lapsed", every=0.1)
+        killed_at = time.monotonic()
+        eventually(lambda: len(lines(running)) == 2, within=10, what="the run stops")
+        assert lines(running)[1] == f"stopped: {Reason.CALLER_GONE}"
+        eventually(lambda: fleet.lane.state(id) is State.CANCELLED, within=10, what="the queued work is dropped")
+        assert time.monotonic() - killed_at < 10
+        eventually(lambda: lines(detached) == ["ran"], what="the detached work runs")
     fleet.sweep(tmp_path)
-    assert lines(proof) == []
+    assert lines(queued) == []
     assert fleet.reason(id) == f"{State.CANCELLED}: {Reason.CALLER_GONE}"
-
-
-def silence(fleet: Fleet, pid: int) -> float:
-    """For how many seconds that process has given no sign of life."""
-    pulses = dict(fleet.redis.zrange(fleet.lane.keys.pulse, 0, -1, withscores=True))
-    [last] = [at for name, at in pulses.items() if f".{pid}." in name]
-    return float(fleet.lane.now() - last) / 1000
 
 
 def test_a_message_delivered_twice_runs_once(fleet: Fleet, tmp_path: Path) -> None:
@@ -109,16 +119,6 @@ def test_a_message_delivered_twice_runs_once(fleet: Fleet, tmp_path: Path) -> No
 
 
 # Not dropped
-
-
-def test_detached_work_of_a_dead_caller_runs(fleet: Fleet, caller: StartCaller, tmp_path: Path) -> None:
-    proof = tmp_path / "proof"
-    with fleet.busy(tmp_path):
-        process = caller("say(submit_work(works.prove, proof=sys.argv[1], detached=True).id); time.sleep(60)", proof)
-        id = process.line()
-        process.kill()
-    eventually(lambda: lines(proof) == ["ran"], what="it runs")
-    eventually(lambda: fleet.lane.state(id) is State.COMPLETED, what="it ends")
 
 
 def test_work_whose_record_the_ledger_lost_runs(fleet: Fleet, tmp_path: Path) -> None:

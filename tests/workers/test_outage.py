@@ -22,11 +22,11 @@ def own_redis() -> Iterator[RedisServer]:
     server.close()
 
 
-@pytest.fixture(params=["prefork", "threads"])
-def own_fleet(own_redis: RedisServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+@pytest.fixture
+def own_fleet(own_redis: RedisServer, tmp_path: Path, pool: str) -> Iterator[Fleet]:
     """A worker on that Redis, and this process as its caller."""
     settings = Settings(redis_url=own_redis.url(), namespace="own", connect_timeout=0.5, retention=60.0)
-    worker = Worker(settings, tmp_path, pool=request.param, concurrency=2)
+    worker = Worker(settings, tmp_path, pool=pool, concurrency=2)
     fleet = Fleet(settings, own_redis.client(), worker, slots=2)
     configure(settings)
     yield fleet
@@ -35,6 +35,7 @@ def own_fleet(own_redis: RedisServer, tmp_path: Path, request: pytest.FixtureReq
     worker.close()
 
 
+@pytest.mark.parametrize("pool", ["prefork"])
 def test_a_result_made_during_an_outage_arrives_after_it(own_fleet: Fleet, own_redis: RedisServer, tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     waiter = submit_work(works.sleep_deaf, proof=proof, seconds=1.0, timeout=30)
@@ -47,6 +48,7 @@ def test_a_result_made_during_an_outage_arrives_after_it(own_fleet: Fleet, own_r
     assert submit_work(works.add, a=1, timeout=20).result() == 2
 
 
+@pytest.mark.parametrize("pool", ["threads"])
 def test_a_freeze_is_survived(own_fleet: Fleet, own_redis: RedisServer, tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     waiter = submit_work(works.linger, proof=proof, seconds=2.0, timeout=30)

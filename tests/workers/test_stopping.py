@@ -99,13 +99,6 @@ def test_newer_work_of_its_key_replaces_it_and_starts_when_it_has_stopped(fleet:
     assert ended == "ended"
 
 
-def test_its_caller_is_killed(fleet: Fleet, proof: Path, caller: Callable[..., Caller]) -> None:
-    process = caller("waiter = submit_work(works.linger, proof=sys.argv[1]); waiter.result()", proof)
-    eventually(lambda: lines(proof), what="it runs")
-    process.kill()
-    assert stopped(proof, within=10) == f"stopped: {Reason.CALLER_GONE}"
-
-
 def test_its_caller_leaves_in_order(fleet: Fleet, proof: Path, caller: Callable[..., Caller]) -> None:
     process = caller("waiter = submit_work(works.linger, proof=sys.argv[1]); sys.stdin.readline()", proof)
     eventually(lambda: lines(proof), what="it runs")

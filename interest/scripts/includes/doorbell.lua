@@ -2,7 +2,6 @@
 -- Ringing: publishing the work's Celery message. Where the broker is this Redis it is pushed here and now, in the same
 -- step as the change of state; else the text goes into `letters`, which the script returns for its caller to publish.
 local letters = {}
-local FIRST_LOOK = 10000    -- ms until the ledger looks after a rung work that nobody asked about
 
 -- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest.
 local function publish(id, rings, deadline, letter)

@@ -14,4 +14,5 @@ local workers_key = lane .. ':workers'
 local totals_key = lane .. ':totals'
 local runtimes_key = lane .. ':runtimes'
 
+local FIRST_LOOK = 10000    -- ms until the ledger looks after a rung work that nobody asked about
 local MAIL_TTL = 60000      -- ms; a party silent for longer asks for what it missed when it is back

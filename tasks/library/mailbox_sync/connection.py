@@ -20,7 +20,8 @@ from .mailboxes import ConnectionLost, Refused
 from .options import SyncContext
 
 COMMAND_SECONDS = 30.0
-_CONNECT_SECONDS = 15.0
+# Nothing can look up while a connection is made.
+_CONNECT_SECONDS = 10.0
 _LOGOUT_SECONDS = 2.0
 
 # How long a lost interest, or the end of a limit, goes unnoticed while the server is silent.
@@ -45,7 +46,7 @@ class Connection(imaplib.IMAP4):
         self._address = address
         self._received = bytearray()
         try:
-            with self.asking(_CONNECT_SECONDS):
+            with self.asking():
                 super().__init__(address.host, address.port)
                 self._require_privacy()
             with self.asking():
@@ -59,10 +60,10 @@ class Connection(imaplib.IMAP4):
             raise
 
     @contextmanager
-    def asking(self, seconds: float = COMMAND_SECONDS) -> Iterator[None]:
-        """Gives what is asked in the block so many seconds; raises Refused, and as the constructor."""
+    def asking(self, more_seconds: float = 0.0) -> Iterator[None]:
+        """Gives what is asked in the block its time, or more; raises Refused, and as the constructor."""
         try:
-            with self._ctx.limit(seconds) as self._limit:
+            with self._ctx.limit(COMMAND_SECONDS + more_seconds) as self._limit:
                 yield
         except ssl.SSLCertVerificationError as error:
             raise SourceError(f"{self._address.host}: its certificate isn't good: {error.verify_message}") from error
@@ -78,19 +79,20 @@ class Connection(imaplib.IMAP4):
     def leave(self) -> None:
         """Says goodbye and hangs up."""
         try:
-            with self.asking(_LOGOUT_SECONDS):
+            with self._ctx.limit(_LOGOUT_SECONDS) as self._limit:
                 self.logout()
-        except (ConnectionLost, Refused):
-            self._ctx.log.debug("%s hung up first", self._address.host)
+        except (self.error, OSError) as error:
+            self._ctx.log.debug("%s: no goodbye: %s", self._address.host, error)
         finally:
             self.shutdown()
 
     # The transport. Whoever waits in it looks up ten times a second.
 
-    def open(self, host: str = "", port: int = imaplib.IMAP4_PORT, timeout: float | None = None) -> None:
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         """Connects."""
         self.host, self.port = host, port
-        self.sock = socket.create_connection((host, port), max(self._limit.remaining(), _SLICE))
+        patience = min(self._limit.remaining(), _CONNECT_SECONDS)
+        self.sock = socket.create_connection((host, port), max(patience, _SLICE))
         if self._address.tls:
             self._encrypt()
         self.sock.settimeout(_SLICE)

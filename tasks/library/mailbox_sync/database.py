@@ -1,4 +1,4 @@
-"""The index's database: made or checked when it is opened, and changed in transactions that only the last sync may make.
+"""The index's database: made or checked when it is opened, changed in transactions that only the last sync may make.
 
 Others may read it at any moment, also while a sync writes it.
 """
@@ -54,7 +54,7 @@ CREATE TABLE message (
     -- What is wrong with the message, if anything is.
     problem TEXT,
     PRIMARY KEY (folder_id, uid)
-) WITHOUT ROWID;
+);
 CREATE INDEX message_by_message_id ON message (message_id);
 -- What readers want: the messages of all folders; times in UTC.
 CREATE VIEW mail AS

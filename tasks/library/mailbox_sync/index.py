@@ -151,5 +151,5 @@ def _row(folder: FolderRecord, described: Described, summary: Summary) -> tuple[
 
 
 def _text(moment: datetime | None) -> str | None:
-    """A time as SQLite's own functions take it."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    """A time in UTC as SQLite's own functions take it."""
+    return None if moment is None else moment.replace(tzinfo=None).isoformat(" ", "seconds")

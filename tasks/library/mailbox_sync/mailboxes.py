@@ -7,8 +7,7 @@ long as the folder's UIDVALIDITY is the same.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
-
+from typing import Protocol
 
 # A message that has more bytes is kept in no memory: so much of its header must do.
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -75,10 +74,6 @@ class Folder(Protocol):
 
 class Source(Protocol):
     """A mailbox with its folders."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
     def folders(self) -> list[str]:
         """The names of the folders to synchronise."""

@@ -4,13 +4,12 @@ import hashlib
 import mailbox
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from .local import Found
 from .mailboxes import LARGEST_HEADER, flags_text
@@ -39,7 +38,7 @@ class MboxFiles:
         seen: Counter[str] = Counter()
         for key in self._box.iterkeys():
             with closing(self._box.get_file(key)) as file:
-                digest, flags, size = _identify(file)
+                digest, flags, size = _identify(file.read)
             seen[digest] += 1
             yield Found(
                 stable_id=f"{digest}.{seen[digest]}",  # some messages are in it twice
@@ -69,11 +68,11 @@ class MboxFiles:
             return None
 
 
-def _identify(file: IO[bytes]) -> tuple[str, str, int]:
+def _identify(read: Callable[[int], bytes]) -> tuple[str, str, int]:
     """The digest, the flags and the size of a message."""
-    head, flags = _without_status(file.read(LARGEST_HEADER))
+    head, flags = _without_status(read(LARGEST_HEADER))
     digest, size = hashlib.sha256(head), len(head)
-    while chunk := file.read(_CHUNK):
+    while chunk := read(_CHUNK):
         digest.update(chunk)
         size += len(chunk)
     return digest.hexdigest(), flags, size

@@ -70,6 +70,6 @@ class SyncReport(BaseModel):
     fetched: int = Field(description="messages whose text was fetched")
     fetched_bytes: int
     malformed: int = Field(description="messages added that are not as they should be")
-    problems: list[Problem] = Field(description=f"the first {LISTED_PROBLEMS} of them")
+    problems: list[Problem] = Field(description=f"folders that were refused, malformed messages: the first {LISTED_PROBLEMS}")
     connections: int = Field(description="how often the server was connected to; 0 for local mailboxes")
     seconds: float

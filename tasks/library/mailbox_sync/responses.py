@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
 
 from .mailboxes import Refused
 
@@ -43,9 +44,9 @@ def read(response: Sequence[Part]) -> list[Value]:
     """The values of a response: lists as lists, NIL as None, all else as bytes. Raises ResponseError."""
     nested: list[list[Value]] = [[]]
     for token in _tokens(response):
-        if token == "(":
+        if token is _List.BEGIN:
             nested.append([])
-        elif token == ")":
+        elif token is _List.END:
             if len(nested) == 1:
                 raise ResponseError("a parenthesis is closed that was never opened")
             closed = nested.pop()
@@ -93,11 +94,14 @@ def moment(value: Value) -> datetime | None:
         return None
 
 
-class _Parenthesis(str):
-    """"(" or ")" that is no part of a text."""
+class _List(Enum):
+    """Where a list begins and ends."""
+
+    BEGIN = b"("
+    END = b")"
 
 
-def _tokens(response: Sequence[Part]) -> Iterator[bytes | _Parenthesis | None]:
+def _tokens(response: Sequence[Part]) -> Iterator[bytes | _List | None]:
     for part in response:
         line, literal = (part, None) if isinstance(part, bytes) else part
         line = line.rstrip()
@@ -109,7 +113,7 @@ def _tokens(response: Sequence[Part]) -> Iterator[bytes | _Parenthesis | None]:
             position = found.end()
             match found.lastgroup:
                 case "parenthesis":
-                    yield _Parenthesis(found["parenthesis"].decode())
+                    yield _List(found["parenthesis"])
                 case "quoted":
                     yield _ESCAPED.sub(rb"\1", found["quoted"])
                 case "atom":

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from . import responses
 from .address import ImapAddress
-from .connection import COMMAND_SECONDS, Connection, checked
+from .connection import Connection, checked
 from .errors import SourceError
 from .mailboxes import LARGEST_HEADER, LARGEST_MESSAGE, Described, Fetched, FolderState, Refused, flags_text
 from .names import plain, quoted, uid_set
@@ -108,8 +108,8 @@ class ImapFolder:
             found[responses.number(items["UID"])] = flags_text(responses.texts(items["FLAGS"]))
 
         modifiers = [] if since is None else [f"(CHANGEDSINCE {since})"]
-        seconds = COMMAND_SECONDS + min(last - first, self.state.messages) / _FLAGS_PER_SECOND
-        self._fetch(f"{first}:{last}", "(UID FLAGS)", *modifiers, keep=keep, seconds=seconds)
+        more_seconds = min(last - first, self.state.messages) / _FLAGS_PER_SECOND
+        self._fetch(f"{first}:{last}", "(UID FLAGS)", *modifiers, keep=keep, more_seconds=more_seconds)
         return found
 
     def describe(self, uids: Sequence[int]) -> list[Described]:
@@ -141,19 +141,19 @@ class ImapFolder:
                 arrived.append(Fetched(asked.pop(uid), content if isinstance(content, bytes) else b"", uid in whole))
 
         if whole:
-            seconds = COMMAND_SECONDS + sum(asked[uid].size for uid in whole) / _BYTES_PER_SECOND
-            self._fetch(uid_set(whole), "(UID BODY.PEEK[])", keep=keep, seconds=seconds)
+            more_seconds = sum(asked[uid].size for uid in whole) / _BYTES_PER_SECOND
+            self._fetch(uid_set(whole), "(UID BODY.PEEK[])", keep=keep, more_seconds=more_seconds)
         if large:
             self._fetch(uid_set(large), f"(UID BODY.PEEK[HEADER]<0.{LARGEST_HEADER}>)", keep=keep)
 
     def _fetch(
-        self, uids: str, *items: str, keep: Callable[[dict[str, Value]], None], seconds: float = COMMAND_SECONDS
+        self, uids: str, *items: str, keep: Callable[[dict[str, Value]], None], more_seconds: float = 0.0
     ) -> None:
         """Asks for items of messages, and has each answer kept that came whole, also if others don't any more."""
         self._connection.response("FETCH")  # clears what the server told unasked
         parts: list[Any] = []
         try:
-            with self._connection.asking(seconds):
+            with self._connection.asking(more_seconds):
                 parts = checked(self._connection.uid("FETCH", uids, *items))
         except BaseException:
             parts = self._connection.response("FETCH")[1]

@@ -61,7 +61,7 @@ def unreadable(why: str) -> Summary:
 def _read_header(header: bytes, summary: Summary) -> None:
     try:
         message = BytesHeaderParser(policy=compat32).parsebytes(header)
-    except Exception as error:  # noqa: BLE001 - the parser's own bugs are no reason to stop a sync
+    except Exception as error:  # a bug of the parser is no reason to stop a sync either
         summary.problems.append(f"its header can't be read: {type(error).__name__}")
         return
     if not message.keys():
@@ -78,9 +78,7 @@ def _read_header(header: bytes, summary: Summary) -> None:
         summary.problems.append("it has no From")
 
 
-def _text(
-    message: Message[str, str], name: str, summary: Summary, decode: Callable[[str], str] | None = None
-) -> str:
+def _text(message: "Message[str, str]", name: str, summary: Summary, decode: Callable[[str], str] | None = None) -> str:
     value = _raw(message, name)
     if value is None:
         return ""
@@ -96,7 +94,7 @@ def _text(
     return _UNFIT.sub(" ", text).strip()[:_LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
-def _date(message: Message[str, str], summary: Summary) -> datetime | None:
+def _date(message: "Message[str, str]", summary: Summary) -> datetime | None:
     value = _raw(message, "Date")
     if value is None:
         summary.problems.append("it has no Date")
@@ -109,7 +107,7 @@ def _date(message: Message[str, str], summary: Summary) -> datetime | None:
         return None
 
 
-def _raw(message: Message[str, str], name: str) -> str | None:
+def _raw(message: "Message[str, str]", name: str) -> str | None:
     """The value as it is in the message, with what is not ASCII as surrogates."""
     # `message[name]` would make a Header of the latter, which knows no UTF-8.
     return next((value for key, value in message.raw_items() if key.lower() == name.lower()), None)

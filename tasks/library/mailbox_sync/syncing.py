@@ -36,7 +36,7 @@ class Sync:
         if not names:
             raise SourceError("the mailbox has no folders")
         gone = set(self._index.folders()) - set(names)
-        self.tally.removed(self._index.drop(gone))
+        self.tally.expunged += self._index.drop(gone)
         looked = {name: self._look(source, name) for name in names}
         self.tally.expect({name: state.messages for name, state in looked.items() if state})
         refused = []
@@ -46,7 +46,7 @@ class Sync:
                 self._synchronise(source, name, state)
             except Refused as refusal:
                 refused.append(f"{name}: {refusal}")
-                self.tally.problem(name, None, str(refusal))
+                self.tally.refuse(name, str(refusal))
         if len(refused) == len(names):
             raise SourceError(refused[0])
 
@@ -60,14 +60,14 @@ class Sync:
     def _synchronise(self, source: Source, name: str, looked: FolderState | None) -> None:
         record = self._index.folder(name)
         if record and looked and self._is_equal(record, looked):
-            self.tally.reached(name, looked.messages)
+            self.tally.reach(name, looked.messages)
             return
         folder = source.open(name)
         self.tally.expect({name: folder.state.messages})
         record = self._index.begin(name, folder.state)
         new = self._reconcile(folder, record)
         self._add(folder, record, new)
-        self.tally.removed(self._index.finish(record, folder.state))
+        self.tally.expunged += self._index.finish(record, folder.state)
 
     def _is_equal(self, record: FolderRecord, state: FolderState) -> bool:
         """Whether the server's numbers leave no room for a difference."""
@@ -87,7 +87,7 @@ class Sync:
             existing = set(folder.uids())
             expunged = [uid for uid in known if uid not in existing]
             self._index.change(record, {}, expunged)
-            self.tally.removed(len(expunged))
+            self.tally.expunged += len(expunged)
             new = sorted(existing.difference(known))
         return new
 
@@ -108,14 +108,16 @@ class Sync:
     def _add(self, folder: Folder, record: FolderRecord, uids: Sequence[int]) -> None:
         """Fetches messages and adds them, in the order of their UIDs."""
         indexed = self._index.count(record)
-        self.tally.reached(record.name, indexed)
+        self.tally.reach(record.name, indexed)
         for asked in _slices(uids, self._batch):
             self._ctx.check()
             pending = deque(self._describe(folder, asked))
             while pending:
-                left = self._fetch(folder, record, self._take(pending))
+                group = self._take(pending)
+                left = self._fetch(folder, record, group)
                 pending.extendleft(reversed(left))
-                self.tally.reached(record.name, indexed + self.tally.added_to(record.name))
+                indexed += len(group) - len(left)
+                self.tally.reach(record.name, indexed)
                 self._ctx.check()
 
     def _describe(self, folder: Folder, uids: Sequence[int]) -> list[Described]:
@@ -165,12 +167,12 @@ class Sync:
         messages = [(message.described, summarise(message)) for message in arrived]
         self._index.add(record, messages, uidnext)
         for message, (described, summary) in zip(arrived, messages, strict=True):
-            self.tally.added(record.name, described, summary, fetched=len(message.content))
+            self.tally.add(record.name, described.uid, summary, len(message.content))
 
     def _keep_unreadable(self, record: FolderRecord, described: Described, why: str) -> None:
         summary = unreadable(why)
         self._index.add(record, [(described, summary)], described.uid + 1)
-        self.tally.added(record.name, described, summary, fetched=None)
+        self.tally.add(record.name, described.uid, summary, None)
 
 
 def _slices(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -1,0 +1,202 @@
+"""`python -m bench.cancelling`, in the root of the repository: how soon a work stops that nobody wants any more.
+
+On a busy fleet (every slot taken, a queue behind it) works are cancelled one after the other, as their callers would:
+from `cancel()` of the waiter to the token in the run, by the clock that all processes of a host share. Then works that
+ignore their token: from `cancel()` to the end of their process, grace period included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from askfirst import State, WorkContext, WorkWaiter, submit_many, submit_work, work
+from askfirst.config import Settings
+from askfirst.waiters import configure
+from askfirst.waiters.client import default_client
+
+from .overhead.processes import ROOT, clean_environment, running_redis
+
+_GRACE = 1.0  # seconds
+_PATIENCE = 30.0  # seconds until something that should happen has not
+
+
+@work(timeout=600, name="bench.cancelling.listen")
+def listen(ctx: WorkContext, folder: Path, number: int) -> None:
+    """Says when it runs, then when its token trips."""
+    (folder / f"{number}.began").touch()
+    try:
+        ctx.sleep(300)
+    finally:
+        _say(folder / f"{number}.stopped")
+
+
+@work(timeout=600, name="bench.cancelling.ignore", grace=_GRACE)
+def ignore(folder: Path, number: int) -> None:
+    """Says by which process it is run, and never asks whether anybody wants it."""
+    part = folder / f"{number}.part"
+    part.write_text(str(os.getpid()))
+    part.rename(folder / f"{number}.pid")
+    time.sleep(300)
+
+
+@work(timeout=600, name="bench.cancelling.load")
+def load(ctx: WorkContext, seconds: float) -> int:
+    """Ordinary work: half of it computes, half of it waits."""
+    over_at = time.monotonic() + seconds / 2
+    rounds = 0
+    while time.monotonic() < over_at:
+        rounds += sum(range(200)) % 7
+    ctx.sleep(seconds / 2)
+    return rounds
+
+
+def _say(file: Path) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(repr(time.monotonic()))
+    part.rename(file)
+
+
+class Load:
+    """Keeps a number of short works outstanding, so that the fleet works all the while."""
+
+    def __init__(self, outstanding: int) -> None:
+        self._waiters: list[WorkWaiter] = []
+        self._outstanding = outstanding
+        self.done = 0
+
+    def keep_up(self) -> None:
+        """Submits as many as have ended."""
+        left = [waiter for waiter in self._waiters if not waiter.done()]
+        self.done += len(self._waiters) - len(left)
+        missing = self._outstanding - len(left)
+        self._waiters = left + submit_many(load, [{"seconds": 0.02}] * missing)
+
+    def end(self) -> None:
+        for waiter in self._waiters:
+            waiter.cancel()
+
+
+def cancel_to_token(folder: Path, count: int, traffic: Load) -> list[float]:
+    """Seconds from `cancel()` to the token, for each of `count` works."""
+    took = []
+    for number in range(count):
+        waiter = submit_work(listen, folder=folder, number=number)
+        _wait_for(folder / f"{number}.began", traffic)
+        # At any time between two beats of the worker.
+        _pass(random.uniform(0, 0.05), traffic)
+        cancelled_at = time.monotonic()
+        waiter.cancel()
+        took.append(float(_wait_for(folder / f"{number}.stopped", traffic)) - cancelled_at)
+    return took
+
+
+def cancel_to_gone(folder: Path, count: int, traffic: Load) -> list[float]:
+    """Seconds from `cancel()` to the end of the process, for each of `count` works that ignore it."""
+    took = []
+    for number in range(count):
+        waiter = submit_work(ignore, folder=folder, number=number)
+        pid = int(_wait_for(folder / f"{number}.pid", traffic))
+        cancelled_at = time.monotonic()
+        waiter.cancel()
+        while _alive(pid):
+            _pass(0.002, traffic)
+            if time.monotonic() > cancelled_at + _PATIENCE:
+                raise RuntimeError(f"process {pid} was not killed in {_PATIENCE:g} s")
+        took.append(time.monotonic() - cancelled_at)
+    return took
+
+
+def _wait_for(file: Path, traffic: Load) -> str:
+    give_up_at = time.monotonic() + _PATIENCE
+    while not file.exists():
+        _pass(0.002, traffic)
+        if time.monotonic() > give_up_at:
+            raise RuntimeError(f"expected {file.name} within {_PATIENCE:g} s")
+    return file.read_text()
+
+
+def _pass(seconds: float, traffic: Load) -> None:
+    traffic.keep_up()
+    time.sleep(seconds)
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@contextlib.contextmanager
+def running_fleet(url: str, folder: Path, pool: str, slots: int) -> Iterator[None]:
+    """A worker of that pool, and this process as its caller."""
+    settings = Settings(redis_url=url, namespace=pool)
+    command = [*("-m", "askfirst", "worker", "--lanes", "default", "--loglevel", "warning", "--pool-type", pool)]
+    command += ["--concurrency", str(slots), "--import", "bench.cancelling"]
+    environment = clean_environment() | {"ASKFIRST_REDIS_URL": url, "ASKFIRST_NAMESPACE": pool}
+    with (folder / f"{pool}.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    configure(settings)
+    try:
+        submit_work(load, seconds=0.01, timeout=_PATIENCE).result()
+        yield
+    finally:
+        configure(settings)
+        worker.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.wait(_PATIENCE)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait(_PATIENCE)
+
+
+def _row(title: str, took: Sequence[float]) -> str:
+    ordered = sorted(took)
+    p99 = ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)]
+    middle = statistics.median(ordered)
+    return f"{title:<34} {len(took):>5} {middle * 1000:>9.1f} {p99 * 1000:>9.1f} {ordered[-1] * 1000:>9.1f}"
+
+
+@click.command()
+@click.option("--cancels", type=click.IntRange(min=1), default=500, show_default=True, help="Works cancelled.")
+@click.option("--kills", type=click.IntRange(min=0), default=20, show_default=True, help="Works that ignore it.")
+@click.option("--slots", type=click.IntRange(min=2), default=4, show_default=True, help="Slots of the worker.")
+@click.option("--outstanding", type=click.IntRange(min=0), default=8, show_default=True, help="Other works under way.")
+def main(cancels: int, kills: int, slots: int, outstanding: int) -> None:
+    """Prints how long it takes from `cancel()` to the token, and to the end of a process that ignores it."""
+    print(f"{'':<34} {'works':>5} {'p50 ms':>9} {'p99 ms':>9} {'worst ms':>9}")
+    with tempfile.TemporaryDirectory(prefix="cancelling-") as name:
+        with running_redis(Path(name) / "redis") as (url, _):
+            for pool in ("prefork", "threads"):
+                folder = Path(name) / pool
+                (folder / "token").mkdir(parents=True)
+                (folder / "gone").mkdir()
+                with running_fleet(url, folder, pool, slots):
+                    traffic = Load(outstanding)
+                    print(_row(f"{pool}: cancel to token", cancel_to_token(folder / "token", cancels, traffic)))
+                    if pool == "prefork" and kills:
+                        took = cancel_to_gone(folder / "gone", kills, traffic)
+                        print(_row(f"{pool}: cancel to gone, grace {_GRACE:g} s", took))
+                    traffic.end()
+                    ended = default_client().ledger.totals("default").get(State.COMPLETED, 0)
+                    print(f"{pool}: {ended} other works completed meanwhile")
+
+
+if __name__ == "__main__":
+    # As the module that workers import, not as __main__: works are known by their functions.
+    from bench.cancelling import main as run
+
+    run()

@@ -1,0 +1,104 @@
+"""A work type as it travels through the ledger: callers that cannot import it know its name, options and schema."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from askfirst import InvalidPayload, WorkContext, work
+from askfirst.tasks import work_type_of
+from askfirst.tasks.published import PublishedType, publish
+
+
+class Size(BaseModel):
+    width: int
+    height: int = 100
+
+
+@work(name="published", timeout="5m", lane="io", on_duplicate="reject", retention="1h", max_payload="1KiB")
+def published(
+    ctx: WorkContext, image: Path, size: Size, when: date = date(2024, 1, 1), tags: list[str] | None = None
+) -> dict[str, Size]:
+    return {}
+
+
+@pytest.fixture
+def known() -> PublishedType:
+    """The type as a caller reads it from the ledger."""
+    return PublishedType("published", publish(work_type_of(published)))
+
+
+def test_options_and_defaults_travel(known: PublishedType) -> None:
+    assert (known.timeout, known.lane, known.on_duplicate) == (300.0, "io", "reject")
+    assert (known.retention, known.max_payload) == (3600.0, 1024)
+
+
+def test_the_schema_tells_parameters_requirements_and_defaults() -> None:
+    schema = json.loads(publish(work_type_of(published)))["payload"]
+    assert set(schema["properties"]) == {"image", "size", "when", "tags"}
+    assert set(schema["required"]) == {"image", "size"}
+    assert schema["properties"]["when"]["default"] == "2024-01-01"
+    assert schema["additionalProperties"] is False
+
+
+def test_a_default_that_json_cannot_express_is_left_out() -> None:
+    nothing = object()
+
+    @work(name="opaque-default", timeout=1)
+    def function(a: Any = nothing) -> None: ...
+
+    schema = json.loads(publish(work_type_of(function)))["payload"]
+    assert "default" not in schema["properties"]["a"]
+    assert "required" not in schema
+
+
+def test_arguments_that_fit_the_schema_are_carried(known: PublishedType) -> None:
+    text = known.encode({"image": Path("/x.png"), "size": {"width": 1}, "when": date(2024, 2, 29)})
+    assert json.loads(text) == {"image": "/x.png", "size": {"width": 1}, "when": "2024-02-29"}
+    arrived = work_type_of(published).carrier.decode(text)
+    assert arrived == {"image": Path("/x.png"), "size": Size(width=1), "when": date(2024, 2, 29)}
+
+
+def test_a_model_of_the_callers_own_is_carried(known: PublishedType) -> None:
+    assert json.loads(known.encode({"image": "/x", "size": Size(width=2)}))["size"] == {"width": 2, "height": 100}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        ({}, ["published: ", "image", "size"]),
+        ({"image": "x", "size": {"width": 1}, "colour": "red"}, ["colour"]),
+        ({"image": 5, "size": {"width": 1}}, ["image: 5 is not of type 'string'"]),
+        ({"image": "x", "size": {"width": "wide"}}, ["size.width: 'wide' is not of type 'integer'"]),
+        ({"image": "x", "size": {}}, ["size: 'width' is a required property"]),
+        ({"image": "x", "size": object()}, ["cannot be carried as JSON"]),
+        ({"image": "x", "size": {"width": float("nan")}}, ["cannot be carried as JSON"]),
+        ({"image": "x", "size": {"width": 1}, "tags": [1]}, ["tags"]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_arguments_that_do_not_fit_are_named_in_one_line(
+    known: PublishedType, arguments: dict[str, Any], texts: list[str]
+) -> None:
+    with pytest.raises(InvalidPayload) as refused:
+        known.encode(arguments)
+    for text in texts:
+        assert text in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("when", ["some day", "2024-02-30", "2024-02-29"])
+def test_a_date_that_is_none_is_refused_where_it_is_asked(known: PublishedType, when: str) -> None:
+    arguments = {"image": "x", "size": {"width": 1}, "when": when}
+    if when == "2024-02-29":
+        known.encode(arguments)
+    else:
+        with pytest.raises(InvalidPayload, match="when"):
+            known.encode(arguments)
+
+
+def test_results_come_back_as_plain_json(known: PublishedType) -> None:
+    assert known.decode_result('{"a":{"width":1,"height":2}}') == {"a": {"width": 1, "height": 2}}
