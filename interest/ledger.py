@@ -14,6 +14,7 @@ from .records import (
     OUTCOME_FIELDS,
     STATUS_FIELDS,
     Answer,
+    Claim,
     Outcome,
     Renewal,
     Retried,
@@ -81,20 +82,27 @@ class Ledger:
             return int(reply[1]) / 1000
         return read_looked_up(id, reply[1:])
 
-    def withdraw(self, id: str, interest: str) -> None:
+    def withdraw(self, claim: Claim) -> None:
         """Takes one interest back; with the last one the work ends or is told to stop."""
-        self.withdraw_many([(id, interest)])
+        self.withdraw_many([claim])
 
-    def withdraw_many(self, interests: Sequence[tuple[str, str]]) -> None:
-        """The same for many pairs of work id and interest, in one round trip."""
-        calls = [self.withdraw_call(id, interest) for id, interest in interests]
-        for (id, _), (_, letters) in zip(interests, self.line.batch(calls) if calls else [], strict=True):
-            self._ring(lane_of(id) or "", letters)
+    def withdraw_many(self, claims: Sequence[Claim]) -> None:
+        """The same for many, in one round trip."""
+        calls = [self.withdraw_call(claim) for claim in claims]
+        for claim, (_, letters) in zip(claims, self.line.batch(calls), strict=True):
+            self._ring(lane_of(claim.id) or "", letters)
 
-    def withdraw_call(self, id: str, interest: str) -> Call:
+    def withdraw_call(self, claim: Claim) -> Call:
         """The same for one, as a call for the mailbox's own connection."""
-        timeout = milliseconds(self._policy.pulse_timeout)
-        return self._bind("withdraw", id, id=id, interest=interest, pulse_timeout=timeout)
+        return self._bind(
+            "withdraw",
+            claim.id,
+            id=claim.id,
+            interest=claim.interest,
+            name=claim.name,
+            key=claim.key,
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
+        )
 
     def outcome(self, id: str) -> Outcome | None:
         """How a work ended, or None while it has not, or if it is unknown."""
@@ -160,6 +168,7 @@ class Ledger:
             name=ending.name,
             interest=ending.interest,
             retention=milliseconds(ending.retention),
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
         )
         if reply[0] == "stale":
             return None

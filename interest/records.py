@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from .states import Reason, State, Verdict
 
@@ -36,6 +37,16 @@ def new_interest(caller: str, number: int, *, detached: bool) -> str:
 def is_attached(interest: str) -> bool:
     """Whether it dies with its caller's pulse."""
     return interest.startswith("a:")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An interest with the work it is in. Where the reply to a submission was lost, that may be another of the key."""
+
+    id: str
+    interest: str
+    name: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +118,30 @@ class Renewal:
     stop: str
 
 
+def _encodable(text: object) -> object:
+    """File names and the like can hold lone surrogates, which neither UTF-8 nor JSON can carry."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(_encodable)]
+
+
 class Progress(BaseModel):
     """How far a run is: `done` of `total` (unknown if None), in the work's own unit."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
     done: float
     total: float | None = None
-    note: str | None = None
+    note: Text | None = None
 
 
 class ErrorInfo(BaseModel):
     """An error as it travels: type, message and traceback as text."""
 
     model_config = ConfigDict(frozen=True)
-    type: str
-    message: str
-    traceback: str = ""
+    type: Text
+    message: Text
+    traceback: Text = ""
 
 
 class WorkStatus(BaseModel):
@@ -172,8 +191,8 @@ def read_status(id: str, values: list[str | None], interests: int) -> WorkStatus
         attempt=int(record["attempt"] or 0),
         worker=record["worker"],
         callers=int(record["callers"]) if record["callers"] else interests,
-        progress=Progress.model_validate_json(record["progress"]) if record["progress"] else None,
-        error=ErrorInfo.model_validate_json(record["error"]) if record["error"] else None,
+        progress=Progress.model_validate(json.loads(record["progress"])) if record["progress"] else None,
+        error=ErrorInfo.model_validate(json.loads(record["error"])) if record["error"] else None,
     )
 
 
@@ -198,7 +217,7 @@ def read_looked_up(id: str, values: Sequence[str | None]) -> Outcome | None:
 
 
 def _outcome(id: str, state: str, reason: str | None, result: str | None = None, error: str | None = None) -> Outcome:
-    failure = ErrorInfo.model_validate_json(error).model_dump() if error and state == State.FAILED else None
+    failure = ErrorInfo.model_validate(json.loads(error)).model_dump() if error and state == State.FAILED else None
     return Outcome(id, State(state), reason or "", result or None, failure)
 
 

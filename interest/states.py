@@ -62,6 +62,8 @@ class Reason(StrEnum):
     """The ledger was away, so a silent caller may well be alive: held until it had time to be heard."""
     KEY_BUSY = "older work of the same key still runs"
     """Its predecessor was replaced or cancelled and has not stopped yet."""
+    NOT_DUE = "not due yet"
+    """Delayed, or waiting to be tried again, and a message came early."""
     WORKER_LOST = "worker lost"
     """The worker died or lost its lease, as often as `max_deliveries` allows."""
     LEASE_LOST = "lease lost"

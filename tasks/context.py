@@ -39,7 +39,7 @@ class WorkContext:
         self.log = logging.LoggerAdapter(logging.getLogger("askfirst.work"), {"work_id": id, "attempt": attempt})
         self.token = token or Token()
         self._report = report
-        self._children: list[Callable[[], object]] = []
+        self._children: dict[Callable[[], object], None] = {}
         self.extend(seconds(timeout))
 
     def extend(self, remaining: float) -> None:
@@ -83,14 +83,20 @@ class WorkContext:
         """
         return Limit(self, seconds(limit))
 
-    def link(self, withdraw: Callable[[], object]) -> None:
-        """Has `withdraw` called when this run ends in any way, or nobody wants it any more."""
-        self._children.append(withdraw)
-        self.token.on_trip(withdraw)
+    def link(self, withdraw: Callable[[], object]) -> Callable[[], None]:
+        """Has `withdraw` called when this run ends in any way, or nobody wants it any more; returns what undoes it."""
+        self._children[withdraw] = None
+        unlink = self.token.on_trip(withdraw)
+
+        def undo() -> None:
+            self._children.pop(withdraw, None)
+            unlink()
+
+        return undo
 
     def end(self) -> None:
         """The run is over: works that it asked for, and has no answer of, are not wanted any more."""
-        for withdraw in self._children:
+        for withdraw in list(self._children):
             withdraw()
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:

@@ -46,7 +46,7 @@ class Carrier:
             )
         except ValidationError as error:
             raise InvalidPayload(describe(self.title, error)) from None
-        except (PydanticSerializationError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidPayload(f"{self.title}: {self._culprit(values)}cannot be carried as JSON: {error}") from None
         if "NaN" in text or "Infinity" in text:
             _refuse_constants(self.title, text)
@@ -69,7 +69,7 @@ class Carrier:
         for name, value in values.items():
             try:
                 to_jsonable_python(value)
-            except (PydanticSerializationError, UnicodeDecodeError, RecursionError):
+            except (ValueError, RecursionError):
                 return f"{name}: "
         return ""
 

@@ -63,7 +63,7 @@ class PublishedType:
         self.on_duplicate: str = read["on_duplicate"]
         self.retention: float | None = read["retention"]
         self.max_payload: int | None = read["max_payload"]
-        self._validator = Draft202012Validator(read["payload"])
+        self._validator = Draft202012Validator(read["payload"], format_checker=Draft202012Validator.FORMAT_CHECKER)
 
     @classmethod
     def unknown(cls, name: str, lane: str) -> PublishedType:

@@ -24,7 +24,7 @@ class Token:
         self._tripped = threading.Event()
         self._lock = threading.Lock()
         self._reason = ""
-        self._listeners: list[Callable[[], object]] = []
+        self._listeners: dict[Callable[[], object], None] = {}
 
     @property
     def reason(self) -> str:
@@ -37,19 +37,28 @@ class Token:
             if self._reason:
                 return False
             self._reason = reason
-            listeners, self._listeners = self._listeners, []
+            listeners, self._listeners = self._listeners, {}
         self._tripped.set()
         for listener in listeners:
             listener()
         return True
 
-    def on_trip(self, listener: Callable[[], object]) -> None:
-        """Calls it once when the token trips, from the thread that trips it; at once if it has tripped."""
+    def on_trip(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Calls it once when the token trips, from the thread that trips it; at once if it has tripped.
+
+        Returns what makes it not be called.
+        """
         with self._lock:
-            if not self._reason:
-                self._listeners.append(listener)
-                return
-        listener()
+            tripped = bool(self._reason)
+            if not tripped:
+                self._listeners[listener] = None
+        if tripped:
+            listener()
+        return lambda: self._ignore(listener)
+
+    def _ignore(self, listener: Callable[[], object]) -> None:
+        with self._lock:
+            self._listeners.pop(listener, None)
 
     def wait(self, timeout: float) -> bool:
         """Waits until tripped, at most `timeout` seconds; whether it is."""

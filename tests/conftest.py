@@ -23,7 +23,6 @@ from tests.support.lanes import Lane  # noqa: E402
 from tests.support.leaks import Leaks, lasting_children  # noqa: E402
 from tests.support.servers import RedisServer  # noqa: E402
 
-
 WORKERS = pytest.StashKey[list[Worker]]()
 
 

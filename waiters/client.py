@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
+import math
 import os
 import re
 import secrets
@@ -19,11 +20,12 @@ from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork
 from ..interest.ledger import Ledger
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
-from ..tasks import current_context
+from ..tasks import WorkContext, current_context
 from ..tasks.connecting import open_ledger
 from ..tasks.message import compose
 from ..tasks.payload import check_size
 from ..tasks.published import Callee
+from .aside import Aside, on_event_loop
 from .mailbox import Mailbox
 from .options import Options
 from .waiter import WorkWaiter
@@ -43,10 +45,14 @@ class Client:
         self._pid = os.getpid()
         self._numbers = itertools.count(1)
         self._mailbox = Mailbox(self.ledger, self.caller, settings.pulse_interval, settings.connect_timeout)
+        self._withdrawals = Aside("askfirst-withdraw")
+        self.callbacks = Aside("askfirst-callbacks")
+        """Those of waiters: what they do is not ours to know, and the mailbox must not wait for it."""
         self._lanes: set[str] = set()
 
     def submit(self, callee: Callee, payloads: Sequence[Mapping[str, Any]], options: Options) -> list[WorkWaiter]:
         """Submits all payloads with the same options, or none if one of them is wrong."""
+        began_at = time.monotonic()
         texts = [self._encode(callee, payload) for payload in payloads]
         self._know_lane(callee.lane)
         waiters: list[WorkWaiter] = []
@@ -63,20 +69,24 @@ class Client:
             # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
             self._abandon(waiters)
             raise
+        lag = time.monotonic() - began_at
+        for waiter in waiters:
+            waiter.lag = lag
         parent = current_context()
-        if parent is not None and not options.detached:
+        if parent is not None:
             for waiter in waiters:
-                parent.link(waiter.cancel)
+                _link(parent, waiter)
         return waiters
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""
-        waiter = self._waiter(id, lane, callee, key, False, timeout if timeout is not None else 3600.0)
+        # Until the ledger has said the work's own deadline, no deadline at all.
+        waiter = self._waiter(id, lane, callee, key, False, math.inf if timeout is None else timeout)
         self._mailbox.register([waiter])
         try:
             self._attach(waiter, timeout)
         except BaseException:
-            self._mailbox.forget(waiter)
+            self._abandon([waiter])
             raise
         return waiter
 
@@ -95,9 +105,14 @@ class Client:
         if self._mailbox.away:
             # Nobody is to wait for a ledger that is away, least of all somebody with many works to withdraw from.
             self._mailbox.withdraw_later(waiter)
-            return
+        elif on_event_loop():
+            self._withdrawals.put(lambda: self._withdraw_now(waiter))
+        else:
+            self._withdraw_now(waiter)
+
+    def _withdraw_now(self, waiter: WorkWaiter) -> None:
         try:
-            self.ledger.withdraw(waiter.id, waiter.interest)
+            self.ledger.withdraw(waiter.claim)
         except LedgerUnavailable:
             self._mailbox.withdraw_later(waiter)
 
@@ -105,18 +120,21 @@ class Client:
         """Exchanges an attached interest for a detached one."""
         if waiter.done() or not is_attached(waiter.interest):
             return
-        attached, waiter.interest = waiter.interest, self._interest(True)
+        attached = waiter.claim
+        waiter.interest = self._interest(True)
         try:
             self.ledger.attach(waiter.id, waiter.interest, waiter.remaining())
-            self.ledger.withdraw(waiter.id, attached)
+            self.ledger.withdraw(attached)
         except LedgerUnavailable:
-            waiter.interest = attached
+            # It may have come through; one interest of both is enough, and the attached one ends by itself.
+            waiter.interest = attached.interest
             raise
 
     def close(self) -> None:
         """Withdraws what is still awaited and ends the thread and the connections."""
         atexit.unregister(self.withdraw_all)
         self.withdraw_all()
+        self.callbacks.close()
         self._mailbox.close()
         self.ledger.line.close()
 
@@ -128,12 +146,13 @@ class Client:
         """At exit: nobody is left to take the answers of attached works."""
         if self._pid != os.getpid():
             return  # a forked child leaves: the interests are its parent's
+        self._withdrawals.close()
         outstanding = self._mailbox.outstanding()
         left = [waiter for waiter in outstanding if is_attached(waiter.interest) and not waiter.done()]
-        pairs = [*self._mailbox.unsent(), *((waiter.id, waiter.interest) for waiter in left)]
+        claims = [waiter.claim for waiter in [*self._mailbox.unsent(), *left]]
         try:
-            for start in range(0, len(pairs), _BATCH):
-                self.ledger.withdraw_many(pairs[start : start + _BATCH])
+            for start in range(0, len(claims), _BATCH):
+                self.ledger.withdraw_many(claims[start : start + _BATCH])
             fate = "are withdrawn now (detached=True keeps them)"
         except LedgerUnavailable as error:
             fate = f"will lapse with this process's pulse ({error})"
@@ -229,6 +248,17 @@ class Client:
 
     def _interest(self, detached: bool) -> str:
         return new_interest(self.caller, next(self._numbers), detached=detached)
+
+
+def _link(parent: WorkContext, waiter: WorkWaiter) -> None:
+    """A work asked for inside a work is not wanted longer than that one, unless it is detached."""
+
+    def withdraw() -> None:
+        if is_attached(waiter.interest):
+            waiter.cancel()
+
+    unlink = parent.link(withdraw)
+    waiter.add_done_callback(lambda _: unlink())
 
 
 @dataclass

@@ -12,6 +12,7 @@ from ..interest.records import WorkStatus, lane_of
 from ..interest.states import Reason, State
 from .client import default_client
 
+_WINDOW = 1000  # works of a lane and state among which the newest are found
 _PAGE = 200  # records read in one round trip
 
 
@@ -23,7 +24,10 @@ def status(id_or_key: str) -> WorkStatus | None:
 def works(
     *, state: State | str | None = None, name: str | None = None, lane: str | None = None, limit: int = 100
 ) -> list[WorkStatus]:
-    """Works in the ledger, newest first, at most `limit`. Raises `InvalidPayload` for an unknown state."""
+    """Works in the ledger, newest first, at most `limit`. Raises `InvalidPayload` for an unknown state.
+
+    Of each lane and state the thousand works are looked at (or `limit`, if more) that the ledger looks at last.
+    """
     ledger = default_client().ledger
     if not isinstance(limit, int) or limit < 1:
         raise InvalidPayload(f"expected limit to be 1 or more, got {limit!r}")
@@ -32,7 +36,7 @@ def works(
         record
         for known in ([lane] if lane is not None else ledger.lanes())
         for each in states
-        for record in _take(_records(ledger, known, each), name, limit)
+        for record in _take(_records(ledger, known, each), name, max(limit, _WINDOW))
     ]
     return sorted(found, key=lambda record: record.submitted_at, reverse=True)[:limit]
 

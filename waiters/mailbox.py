@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..interest.errors import LedgerUnavailable
@@ -30,7 +31,16 @@ _log = logging.getLogger(__name__)
 _IDLE: Final = 10.0  # seconds without a waiter until the mailbox is left alone
 _RECONNECT: Final = 0.5  # seconds between two tries to connect
 _LETTERS: Final = 200  # taken out of a mailbox at once; one more round trip for the rest
-_CHECKS: Final = 200  # outcomes looked up at once after a reconnection
+_LAG: Final = 0.05  # seconds that the ledger's deadline may be later than the caller's
+_CHECKS: Final = 200  # outcomes looked up, or interests withdrawn, in one round
+
+
+@dataclass(frozen=True, slots=True)
+class _Withdrawal:
+    """To be told to the ledger until then (monotonic clock); later it means nothing any more."""
+
+    waiter: WorkWaiter
+    until: float
 
 
 class Mailbox:
@@ -46,7 +56,7 @@ class Mailbox:
         self._deadlines: list[tuple[float, int, WorkWaiter]] = []
         self._order = itertools.count()
         self._lanes: set[str] = set()
-        self._withdrawals: dict[tuple[str, str], float] = {}
+        self._withdrawals: dict[tuple[str, str], _Withdrawal] = {}
         self._thread: threading.Thread | None = None
         self._closing = False
         self._wake_out, self._wake_in = os.pipe()
@@ -97,15 +107,15 @@ class Mailbox:
         """Whether the ledger could not be reached when it was last tried."""
         return self._away
 
-    def unsent(self) -> list[tuple[str, str]]:
-        """The withdrawals that the ledger does not know of yet: work id and interest."""
+    def unsent(self) -> list[WorkWaiter]:
+        """Those whose withdrawal the ledger does not know of yet."""
         with self._lock:
-            return list(self._withdrawals)
+            return [each.waiter for each in self._withdrawals.values()]
 
     def withdraw_later(self, waiter: WorkWaiter) -> None:
         """Tells the ledger as soon as it can be reached, until the waiter's deadline."""
         with self._lock:
-            self._withdrawals[waiter.id, waiter.interest] = waiter.deadline_at
+            self._withdrawals[waiter.id, waiter.interest] = _Withdrawal(waiter, waiter.deadline_at)
             self._ensure_thread()
         self._wake()
 
@@ -173,12 +183,14 @@ class Mailbox:
         with self._lock:
             while self._deadlines and self._deadlines[0][0] <= now:
                 due.append(heapq.heappop(self._deadlines)[2])
-        for waiter in due:
-            waiter.expire_if_due()
-        if due:
+        expired = [waiter for waiter in due if waiter.expire_if_due()]
+        if expired:
             with self._lock:
-                for waiter in due:
+                for waiter in expired:
                     self._forget(waiter)
+                    if waiter.lag > _LAG and is_attached(waiter.interest):
+                        # The ledger counts from when it was written: its deadline is later by as much.
+                        self._withdrawals[waiter.id, waiter.interest] = _Withdrawal(waiter, now + waiter.lag + _IDLE)
 
     def _sleep(self) -> bool:
         """Sleeps until there is something to do; whether the connection has something to read."""
@@ -252,8 +264,8 @@ class Mailbox:
         """One round: pulses, withdrawals and lookups that are due, then waiting for letters."""
         with self._lock:
             alive = bool(self._waiters)
-            self._withdrawals = {key: until for key, until in self._withdrawals.items() if until > now}
-            withdrawals = list(self._withdrawals)
+            self._withdrawals = {key: each for key, each in self._withdrawals.items() if each.until > now}
+            withdrawals = [each.waiter for each in self._withdrawals.values()][:_CHECKS]
         if alive:
             self._busy_until = now + _IDLE
         if not alive and not withdrawals and now > self._busy_until:
@@ -262,8 +274,8 @@ class Mailbox:
             self._pulse_at = now + self._pulse_interval
             for lane in self._attached_lanes():
                 wire.queue(self._ledger.pulse_call(lane, self._caller).command)
-        for id, interest in withdrawals:
-            wire.queue(self._ledger.withdraw_call(id, interest).command, self._withdrawn(id, interest))
+        for waiter in withdrawals:
+            wire.queue(self._ledger.withdraw_call(waiter.claim).command, self._withdrawn(waiter.id, waiter.interest))
         for _ in range(min(_CHECKS, len(self._unchecked))):
             id = self._unchecked.popleft()
             wire.queue(self._ledger.outcome_command(id), self._checked(id))
@@ -286,11 +298,20 @@ class Mailbox:
 
     def _take_letters(self, letters: list[str] | None) -> None:
         for text in letters or ():
-            self._deliver(read_letter(text))
+            self._open(text)
 
     def _take_first_letter(self, reply: list[str] | None) -> None:
         if reply is not None:
-            self._deliver(read_letter(reply[1]))
+            self._open(reply[1])
+
+    def _open(self, text: str) -> None:
+        try:
+            outcome = read_letter(text)
+        except Exception:
+            # Left aside: one letter that can't be read must not keep all others from being delivered.
+            _log.exception("a letter in the mailbox cannot be read: %.200r", text)
+        else:
+            self._deliver(outcome)
 
     def _withdrawn(self, id: str, interest: str) -> Callable[[Any], None]:
         def done(reply: Any) -> None:
@@ -301,7 +322,11 @@ class Mailbox:
 
     def _checked(self, id: str) -> Callable[[list[str | None]], None]:
         def deliver(values: list[str | None]) -> None:
-            outcome = read_looked_up(id, values)
+            try:
+                outcome = read_looked_up(id, values)
+            except Exception:
+                _log.exception("the record of %s cannot be read", id)
+                return
             if outcome is not None:
                 self._deliver(outcome)
 

@@ -12,6 +12,7 @@ from ..tasks.definition import DUPLICATE_POLICIES
 from ..tasks.published import Callee
 
 IMPORTANCES = ("critical", "normal", "sheddable")
+LONGEST = 10 * 365.25 * 86400.0  # seconds; times beyond the calendar's end can't be shown to anybody
 _LONGEST_KEY = 200
 
 Duration = float | str | timedelta
@@ -42,6 +43,8 @@ def check_options(
     wanted = callee.timeout if timeout is None else check_duration(callee, "timeout", timeout)
     if wanted <= 0:
         raise InvalidPayload(f"{callee.name}: expected timeout to be more than 0 seconds, got {timeout!r}")
+    if wanted > LONGEST:
+        raise InvalidPayload(f"{callee.name}: expected timeout to be ten years at most, got {timeout!r}")
     wanted = _within_parent(wanted, detached)
     pause = check_duration(callee, "delay", delay)
     if pause < 0 or pause >= wanted:

@@ -18,7 +18,7 @@ from ..tasks.definition import work_type_of
 from ..tasks.published import Callee, ImportedType, PublishedType
 from .client import Client, default_client
 from .inspection import resolve
-from .options import Duration, check_duration, check_options
+from .options import LONGEST, Duration, check_duration, check_options
 from .waiter import WorkWaiter
 
 Work = str | Callable[..., Any]
@@ -104,8 +104,8 @@ def attach(id_or_key: str, *, timeout: Duration | None = None) -> WorkWaiter:
         raise UnknownWork(f"no work of the id or key {id_or_key!r} is known")
     callee = _callee_of_status(client, found)
     wish = None if timeout is None else check_duration(callee, "timeout", timeout)
-    if wish is not None and wish <= 0:
-        raise InvalidPayload(f"expected timeout to be more than 0 seconds, got {timeout!r}")
+    if wish is not None and not 0 < wish <= LONGEST:
+        raise InvalidPayload(f"expected timeout to be more than 0 seconds and ten years at most, got {timeout!r}")
     return client.attach(found.id, callee, found.lane, found.key, wish)
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import Future, InvalidStateError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from ..interest.errors import InvalidPayload, UnknownWork, WorkCancelled, WorkError, WorkFailed, WorkLost, WorkTimeout
-from ..interest.records import Outcome, Progress, WorkStatus
+from ..interest.errors import UnknownWork, WorkCancelled, WorkError, WorkFailed, WorkLost, WorkTimeout
+from ..interest.records import Claim, Outcome, Progress, WorkStatus
 from ..interest.states import Reason, State
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ _PROGRESS_INTERVAL: Final = 0.25  # seconds between two looks at a work's progre
 class WorkWaiter(Future[Any]):
     """A `concurrent.futures.Future` of one work that fails by itself at the deadline, whatever else is down.
 
-    Dropping the handle withdraws nothing; `cancel()`, leaving a `with` block, or the end of the process does.
+    Dropping the handle withdraws nothing; `cancel()`, leaving a `with` block, or the end of the process does. Callbacks
+    run one after another on a thread of their own.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class WorkWaiter(Future[Any]):
         self.lane = lane
         self.interest = interest
         self.deadline_at = time.monotonic() + timeout
+        self.lag = 0.0
+        """Seconds that the submission took: the ledger's deadline is later by as much at most."""
         self._client = client
         self._decode = decode
         self._withdrawn = False
@@ -173,12 +176,17 @@ class WorkWaiter(Future[Any]):
 
     # For the client and its mailbox
 
+    @property
+    def claim(self) -> Claim:
+        """The interest, and where it is."""
+        return Claim(self.id, self.interest, self.name, self.key or "")
+
     def settle(self, outcome: Outcome) -> None:
         """Takes the work's outcome, unless there is an answer already."""
         if outcome.state is State.COMPLETED:
             try:
                 value = self._decode(outcome.result or "null")
-            except (InvalidPayload, ValueError) as error:
+            except Exception as error:
                 self._fail(WorkFailed("InvalidResult", str(error)))
                 return
             with contextlib.suppress(InvalidStateError):
@@ -192,6 +200,11 @@ class WorkWaiter(Future[Any]):
             return False
         self._fail(WorkTimeout(f"{self} was not answered by its deadline"))
         return True
+
+    def _invoke_callbacks(self) -> None:
+        """Future's own way to call them, on another thread: one that blocks must not cost the process its pulse."""
+        if self._done_callbacks:
+            self._client.callbacks.put(super()._invoke_callbacks)  # type: ignore[misc]  # not in the stubs
 
     def _wait(self, timeout: float | None) -> None:
         """Waits for an answer; TimeoutError if `timeout` comes before it and before the deadline."""

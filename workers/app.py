@@ -62,6 +62,8 @@ def install(app: Celery, settings: Settings) -> Settings:
         settings = settings.model_copy(update={"redis_url": broker})
     if settings.broker_url is None and broker:
         settings = settings.model_copy(update={"broker_url": broker})
+    # A message that waits in a worker of threads has been asked about already, and starts whatever happens meanwhile.
+    app.conf.worker_prefetch_multiplier = 1
     _prepare(app, settings, broker)
     signals.celeryd_init.connect(_note_queues, weak=False)
     signals.celeryd_after_setup.connect(_consume_lanes, weak=False)

@@ -26,7 +26,7 @@ class Ladder:
     def __init__(self, runtime: Runtime, ledger: Ledger) -> None:
         self._runtime = runtime
         self._ledger = ledger
-        self.tripline = Tripline(runtime.running)
+        self.tripline = Tripline(runtime)
 
     def stop(self, claim: Claim, reason: str) -> None:
         """First step: trips the run's token. Told again, it is tripped again: the first may have come too early."""
@@ -78,13 +78,17 @@ class Ladder:
             and all(self._runtime.find_claim(request.id) for request in list(state.active_requests))
         )
 
-    def _leave(self) -> None:
-        """Threads can't be killed, but the process can end: its works go back first."""
+    def put_back_all(self) -> None:
+        """At the worker's end: what it still holds is nobody's any more."""
         for claim in self._runtime.claims():
             try:
                 self._ledger.release(claim.id, claim.attempt, lost=False)
-                _log.warning("%s is put back: %s", claim.id, claim.stop)
+                _log.warning("%s is put back: %s", claim.id, claim.stop or Reason.SHUTDOWN)
             except LedgerUnavailable as error:
                 _log.error("%s is put back when its lease lapses: %s", claim.id, error)
+
+    def _leave(self) -> None:
+        """Threads can't be killed, but the process can end: its works go back first."""
+        self.put_back_all()
         logging.shutdown()
         os._exit(0)

@@ -39,6 +39,8 @@ class Monitor:
         """Ends the thread, within two beats, and leaves the ledger."""
         self._stopping.set()
         self._thread.join(2 * _BEAT + self._runtime.settings.connect_timeout)
+        # Celery's pool forgets, when it closes, what it has not yet handed to a process.
+        self._ladder.put_back_all()
         try:
             for lane in self._runtime.lanes:
                 self._ledger.leave(lane, self._runtime.worker)
@@ -94,7 +96,11 @@ class Monitor:
         if found:
             order = json.loads(found[1])
             claim = self._runtime.find_claim(order["id"])
-            if claim is not None and claim.attempt == order["attempt"]:
+            if claim is None or claim.attempt != order["attempt"]:
+                return  # over meanwhile, or only to make us look
+            if "extend" in order:
+                self._extend(claim, order["extend"] / 1000)
+            else:
                 self._ladder.stop(claim, order["reason"])
 
     def _extend(self, claim: Claim, remaining: float) -> None:

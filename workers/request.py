@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.utils.log import get_logger
@@ -25,6 +25,7 @@ from .dropped import Dropped
 from .runtime import Claim, Runtime, runtime_of
 
 _log = get_logger(__name__)
+_PAUSE: Final = 0.25  # seconds between two questions to a ledger that is away
 
 
 class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
@@ -149,6 +150,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         task_ready(self)
         self._already_revoked = True
         _log.error("%s[%s] goes back to its queue: %s", self.name, self.id, error)
+        time.sleep(_PAUSE)  # the broker would hand it out again at once, and there is nothing to do without the ledger
         self.reject(requeue=True)
 
     def _announce_dropped(self, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import json
 import logging
@@ -18,7 +17,7 @@ from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable
 from ..interest.ledger import Ending
-from ..interest.records import Outcome, Retried
+from ..interest.records import ErrorInfo, Outcome, Retried
 from ..interest.states import Reason, State
 from ..tasks import InterestLost, WorkContext, WorkType
 from ..tasks.context import set_current_context
@@ -36,9 +35,6 @@ _FINISH_PATIENCE: Final = 300.0  # seconds a result outlives an outage of the le
 _LONGEST_MESSAGE: Final = 10_000  # characters; what callers get of an error's text
 _LONGEST_TRACEBACK: Final = 50_000
 _FINISH_PAUSE: Final = 0.5  # seconds between two tries
-
-#: What fails a work; a SystemExit of its own does too.
-_FAILURES = (Exception, asyncio.CancelledError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +96,7 @@ def run_plainly(runtime: Runtime, work_type: WorkType, id: str, arguments: dict[
 
 def _run_and_normalise(runtime: Runtime, work_type: WorkType, context: WorkContext, payload: dict[str, Any]) -> Product:
     try:
+        context.check()
         arguments = work_type.carrier.decode(json.dumps(payload))
         value = contextvars.copy_context().run(_call, work_type, context, arguments, runtime.resources)
         text = _encode_result(runtime, work_type, value)
@@ -108,8 +105,10 @@ def _run_and_normalise(runtime: Runtime, work_type: WorkType, context: WorkConte
     except SystemExit as error:
         # The pool process is told to end, and not by the work: that is the worker's affair, and no failure.
         return Product(error=error, lost=context.token.reason or Reason.SHUTDOWN if terminate_handler_fired() else "")
-    except _FAILURES as error:
-        return Product(error=error)
+    except BaseException as error:
+        # Whatever it is, it is this work's: the slot and the ledger must learn that the run is over. Told to stop, a
+        # work may leave by any error, of a socket's timeout for example.
+        return Product(error=error, lost=context.token.reason)
     return Product(value=value, text=text)
 
 
@@ -154,7 +153,7 @@ def _finish(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -
         return _put_back(runtime, run)
     failure = ""
     if product.error is not None and not product.lost:
-        failure = json.dumps(describe_error(product.error))
+        failure = describe_error(product.error)
         retried = _retry(runtime, work_type, run, product.error, failure)
         if retried is not None:
             return retried
@@ -218,8 +217,8 @@ def _is_plain(error: BaseException | None) -> TypeGuard[Exception]:
     return isinstance(error, Exception) and not isinstance(error, MemoryError | CeleryError)
 
 
-def describe_error(error: BaseException) -> dict[str, str]:
-    """The error as it travels to the caller."""
+def describe_error(error: BaseException) -> str:
+    """The error as it travels to the caller, as JSON."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
@@ -227,4 +226,5 @@ def describe_error(error: BaseException) -> dict[str, str]:
     except Exception as second:
         message = f"<its text cannot be had: {second!r:.200}>"
     text = "".join(traceback.format_exception(error))
-    return {"type": name, "message": message[:_LONGEST_MESSAGE], "traceback": text[-_LONGEST_TRACEBACK:]}
+    info = ErrorInfo(type=name, message=message[:_LONGEST_MESSAGE], traceback=text[-_LONGEST_TRACEBACK:])
+    return info.model_dump_json()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +20,7 @@ from ..tasks.connecting import open_ledger
 from ..tasks.published import publish
 from .resources import ProcessResources
 
-_EARLY = 16  # orders kept for runs that have not begun; a child has one run at a time
+_EARLY = 1000  # orders kept for runs that have not begun
 
 
 @dataclass(slots=True)
@@ -160,8 +163,25 @@ class Runtime:
         with self._lock:
             if self._claims.get(claim.id) is not claim:
                 return False
-            claim.kill()
+            if claim.pid is not None:
+                claim.kill()
+                return True
+            if self.shutdown_at == math.inf:
+                return False  # its process will be known at once
+            for pid in set(self.pids_of(claim)) - {other.pid for other in self._claims.values()}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            del self._claims[claim.id]
             return True
+
+    def pids_of(self, claim: Claim) -> list[int]:
+        """The pool processes that may run it: the one that has accepted it, as far as this is known, else all.
+
+        Celery's pool forgets, when it closes, the works whose acceptance it has not read yet: theirs is never known.
+        """
+        if not self.killable:
+            return []
+        return [claim.pid] if claim.pid is not None else list(self.pool.info["processes"])
 
     def find_claim(self, id: str) -> Claim | None:
         """The claim on this work, if this worker has it."""

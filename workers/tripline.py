@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from celery import signals
 
-from .runtime import Claim, Running, runtime_of
+from .runtime import Claim, Running, Runtime, runtime_of
 
 _log = logging.getLogger(__name__)
 _SECRET: Final = secrets.token_hex(16)  # made before the children are forked, and inherited by them
@@ -25,29 +25,36 @@ _SECRET: Final = secrets.token_hex(16)  # made before the children are forked, a
 class Tripline:
     """The parent's end."""
 
-    def __init__(self, running: Running) -> None:
-        self._running = running
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._running = runtime.running
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def trip(self, claim: Claim, reason: str) -> None:
-        """Trips the run's token. A run that is not there yet is tripped at the next beat."""
-        if not self._running.trip(claim.id, claim.attempt, reason):
+        """Trips the run's token, at its start if it has not begun."""
+        if self._runs_are_here():
+            self._running.trip_when_it_comes(claim.id, claim.attempt, reason)
+        else:
             self._send(claim, {"trip": reason})
 
     def extend(self, claim: Claim, remaining: float) -> None:
         """Moves the run's deadline to `remaining` seconds from now."""
-        self._running.extend(claim.id, claim.attempt, remaining)
-        self._send(claim, {"extend": remaining})
+        if self._runs_are_here():
+            self._running.extend(claim.id, claim.attempt, remaining)
+        else:
+            self._send(claim, {"extend": remaining})
+
+    def _runs_are_here(self) -> bool:
+        return not self._runtime.killable
 
     def _send(self, claim: Claim, what: dict[str, Any]) -> None:
-        if claim.pid is None or claim.pid == os.getpid():
-            return
         order = {"secret": _SECRET, "id": claim.id, "attempt": claim.attempt} | what
-        try:
-            self._socket.sendto(json.dumps(order).encode(), _address(claim.pid))
-        except OSError as error:
-            _log.debug("%s: process %d cannot be told: %s", claim.id, claim.pid, error)
+        for pid in self._runtime.pids_of(claim):
+            try:
+                self._socket.sendto(json.dumps(order).encode(), _address(pid))
+            except OSError as error:
+                _log.debug("%s: process %d cannot be told: %s", claim.id, pid, error)
 
 
 def listen_in_child() -> None:

@@ -20,7 +20,7 @@ from .load import LATE, LEFT, ON_TIME, TIMEOUT, Crowd
 from .logs import append
 from .works import asking_work, plain, plain_work
 
-_WARM_UP_PATIENCE = 20.0  # seconds: the workers may be starting still
+_WARM_UP_PATIENCE = 40.0  # seconds: the workers may be starting still
 
 #: One caller: asks for a work, tells its id, waits for so many seconds; what it met with.
 Ask = Callable[[float, Callable[[str], None]], str]

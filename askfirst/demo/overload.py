@@ -21,7 +21,7 @@ from .tally import Tally, tally
 #: Callers that wait for a second only are missed sooner than by default, which is 6 s after their last pulse.
 PULSE = {"pulse_interval": 0.2, "pulse_timeout": 0.5}
 
-_READY_PATIENCE = 40.0  # seconds until every process of callers has had an answer
+_READY_PATIENCE = 45.0  # seconds until every process of callers has had an answer
 _OVERTIME = 10.0  # seconds that they may take longer than planned
 _POLL = 0.05
 _MOST_WORKS = 100_000

@@ -41,9 +41,9 @@ local function claim(record, deadline)
 end
 
 local found = redis.call('HMGET', work_key(id), 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor',
-  'nonce', 'name')
+  'nonce', 'name', 'due')
 local record = { state = found[1], reason = found[2], attempt = found[3], failures = found[4],
-  rung_at = found[5], predecessor = found[6], nonce = found[7], name = found[8] }
+  rung_at = found[5], predecessor = found[6], nonce = found[7], name = found[8], due = tonumber(found[9] or 0) }
 
 if not record.state then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'DROP', 'duplicate delivery' } end
@@ -61,6 +61,7 @@ if record.state == 'CANCELLED' or record.state == 'EXPIRED' then return { 'DROP'
 if record.state ~= 'PENDING' then return { 'DROP', 'duplicate delivery' } end
 
 hear(record.rung_at)
+if record.due > now then return hold('not due yet', record.due - now) end
 local verdict, deadline = weigh(id, pulse_timeout)
 local reason = UNWANTED[verdict]
 if reason then

@@ -20,6 +20,8 @@ end
 
 local function renew(id, attempt)
   local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping')
+  -- Lost with the ledger's memory, not with its callers: the run goes on, and finish knows how to end it.
+  if not record[1] and redis.call('EXISTS', tombstone_key(id)) == 0 then return end
   if record[2] == attempt and record[1] ~= 'RUNNING' and record[1] ~= 'PENDING' then return end
   if record[1] ~= 'RUNNING' or record[2] ~= attempt then return answer(id, 0, 'lease lost') end
   redis.call('ZADD', index_key('RUNNING'), now + lease, id)

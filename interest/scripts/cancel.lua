@@ -9,5 +9,6 @@
 -- @include ending
 local id, state, reason, failure = unpack(ARGV)
 local was = redis.call('HGET', work_key(id), 'state') or ''
-if was == 'PENDING' or was == 'RUNNING' then dismiss(id, state, reason, failure ~= '' and failure or nil) end
+-- FAILED is for a worker that does not know the type: where another one runs the work, it does.
+if was == 'PENDING' or was == 'RUNNING' and state == 'CANCELLED' then dismiss(id, state, reason, failure ~= '' and failure or nil) end
 return { was, letters }

@@ -2,7 +2,8 @@
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   `attempt` is the fencing token of the claim; `result` and `failure` are JSON texts or empty; `name`, `interest`
---        and `retention` (ms) stand in for the record where the ledger lost it while the work ran
+--        and `retention` (ms) stand in for the record where the ledger lost it while the work ran;
+--        `pulse_timeout` in ms
 -- Reply  { state it ended in, reason, letters } | { stale }: another attempt owns the work now, nothing was changed
 -- Mail   the callers get the outcome
 --
@@ -12,7 +13,7 @@
 -- @include ending
 -- @include record
 -- @include expected
-local id, attempt, state, reason, result, failure, name, interest, retention = unpack(ARGV)
+local id, attempt, state, reason, result, failure, name, interest, retention, pulse_timeout = unpack(ARGV)
 local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at')
 
 if not record[1] then
@@ -27,5 +28,10 @@ elseif record[1] ~= 'RUNNING' then
 end
 if record[5] then learn_runtime(name, now - record[5], state ~= 'COMPLETED') end
 if record[3] then state, reason, result, failure = state_for(record[3]), record[3], '', '' end
+-- The last deadline that the run knew of has passed, and a caller with a later one has joined meanwhile.
+if reason == 'deadline passed' and not record[3] and weigh(id, tonumber(pulse_timeout)) == 'wanted' then
+  put_back(id, 0, 1, tonumber(pulse_timeout))
+  return { 'PENDING', reason, letters }
+end
 end_work(id, state, reason, result ~= '' and result or nil, failure ~= '' and failure or nil)
 return { state, reason, letters }

@@ -7,17 +7,17 @@
 --
 -- @include keys
 -- @include clock
+-- @include order
 local id, attempt, delay, failure = unpack(ARGV)
 local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'deadline', 'worker')
 if record[1] ~= 'RUNNING' or record[2] ~= attempt then return { 'stale' } end
 if record[3] then return { 'stopping' } end
 if now + delay >= tonumber(record[4]) then return { 'late' } end
-redis.call('HSET', work_key(id), 'state', 'PENDING', 'error', failure)
+redis.call('HSET', work_key(id), 'state', 'PENDING', 'error', failure, 'due', now + delay)
 redis.call('HINCRBY', work_key(id), 'failures', 1)
 redis.call('HDEL', work_key(id), 'worker', 'rung_at')
 redis.call('ZREM', index_key('RUNNING'), id)
 redis.call('ZADD', index_key('PENDING'), now + delay, id)
 -- A letter that is no order: the worker's monitor looks anew at what is due when.
-redis.call('RPUSH', mail_key(record[5]), cjson.encode({ id = id, attempt = 0, reason = 'to be tried again' }))
-redis.call('PEXPIRE', mail_key(record[5]), MAIL_TTL)
+order(record[5], { id = id, attempt = 0 })
 return { 'retrying' }

@@ -47,6 +47,7 @@ if predecessor then
   redis.call('HSET', work_key(predecessor), 'successor', id)
 end
 if delayed then
+  redis.call('HSET', work_key(id), 'due', now + delay)
   redis.call('ZADD', index_key('PENDING'), now + delay, id)
 else
   publish(id, 1, deadline, letter)

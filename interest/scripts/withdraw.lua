@@ -1,13 +1,17 @@
 -- One caller no longer wants a work. With the last one it ends, or its run is told to stop.
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   `pulse_timeout` in ms
+-- ARGV   `name` and `key` of the work, `key` may be empty; `pulse_timeout` in ms
 -- Reply  { state now or an empty text, letters }
 -- Mail   the worker, if a run has to stop
 --
 -- @include keys
 -- @include ending
-local id, interest, pulse_timeout = unpack(ARGV)
+local id, interest, name, key, pulse_timeout = unpack(ARGV)
+-- The submission may have joined another work, and its reply have been lost on the way.
+if key ~= '' and not redis.call('ZSCORE', interests_key(id), interest) then
+  id = redis.call('HGET', key_key(key), name) or id
+end
 local state = redis.call('HGET', work_key(id), 'state') or ''
 if redis.call('ZREM', interests_key(id), interest) == 1 then
   local reason = UNWANTED[weigh(id, tonumber(pulse_timeout))]

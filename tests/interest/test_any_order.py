@@ -57,7 +57,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(work=works)
     def withdraw(self, work: Submission) -> None:
-        self.lane.ledger.withdraw(work.id, work.interest)
+        self.lane.withdraw(work.id, work.interest)
 
     # Workers
 
@@ -135,7 +135,9 @@ class AnyOrder(RuleBasedStateMachine):
             assert now is not None
             before = self.states.get(id, State.PENDING)
             # Two moves can lie between two looks: put back and dropped, dropped after a lapse.
-            reachable = {before, *TRANSITIONS[before]} | {two for one in TRANSITIONS[before] for two in TRANSITIONS[one]}
+            reachable = {before, *TRANSITIONS[before]} | {
+                two for one in TRANSITIONS[before] for two in TRANSITIONS[one]
+            }
             assert now in reachable
             self.states[id] = now
 

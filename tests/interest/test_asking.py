@@ -46,7 +46,7 @@ def test_cancelled_work_is_dropped_and_says_why(lane: Lane) -> None:
 
 def test_withdrawn_work_is_dropped(lane: Lane) -> None:
     submission = lane.submit()
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     assert lane.verdict(submission.id) == (DROP, Reason.WITHDRAWN)
 
 

@@ -162,7 +162,7 @@ def test_a_retry_that_would_come_too_late_is_refused(lane: Lane) -> None:
 
 def test_a_retry_of_unwanted_work_is_refused(lane: Lane) -> None:
     submission = lane.running()
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     assert lane.ledger.retry(submission.id, 1, 0.0, "{}") == "stopping"
 
 

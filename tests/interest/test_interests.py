@@ -2,14 +2,14 @@
 
 import pytest
 
-from askfirst.interest.records import Outcome, new_id
+from askfirst.interest.records import Claim, Outcome, new_id
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
 
 def test_the_only_caller_withdraws_pending_work(lane: Lane) -> None:
     submission = lane.submit()
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     status = lane.status(submission.id)
     assert (status.state, status.reason) == (State.CANCELLED, Reason.WITHDRAWN)
 
@@ -17,15 +17,15 @@ def test_the_only_caller_withdraws_pending_work(lane: Lane) -> None:
 def test_one_of_two_callers_withdraws_and_the_work_goes_on(lane: Lane) -> None:
     submission = lane.submit("alice", key="k")
     second = lane.submit("bob", key="k")
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     assert lane.verdict(submission.id) == (Verdict.RUN, "")
-    lane.ledger.withdraw(submission.id, second.interest)
+    lane.withdraw(submission.id, second.interest)
     assert lane.status(submission.id).reason == Reason.WITHDRAWN
 
 
 def test_the_last_withdrawal_tells_the_run_to_stop(lane: Lane) -> None:
     submission = lane.running(worker="w1")
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     assert lane.state(submission.id) is State.RUNNING
     assert lane.mail("w1") == [{"id": submission.id, "attempt": 1, "reason": Reason.WITHDRAWN}]
     assert lane.beat((submission.id, 1)) == {submission.id: Reason.WITHDRAWN}
@@ -33,21 +33,21 @@ def test_the_last_withdrawal_tells_the_run_to_stop(lane: Lane) -> None:
 
 def test_withdrawing_twice_or_for_somebody_else_changes_nothing(lane: Lane) -> None:
     submission = lane.submit()
-    lane.ledger.withdraw(submission.id, "a:mallory:1")
+    lane.withdraw(submission.id, "a:mallory:1")
     assert lane.state(submission.id) is State.PENDING
-    lane.ledger.withdraw(submission.id, submission.interest)
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     assert lane.ledger.totals("default") == {f"CANCELLED: {Reason.WITHDRAWN}": 1}
 
 
 def test_withdrawing_from_unknown_work_writes_nothing(lane: Lane) -> None:
-    lane.ledger.withdraw(new_id("default"), "a:alice:1")
+    lane.withdraw(new_id("default"), "a:alice:1")
     assert lane.redis.keys() == []
 
 
 def test_many_withdrawals_go_in_one_round_trip(lane: Lane) -> None:
     submissions = [lane.submit() for _ in range(5)]
-    lane.ledger.withdraw_many([(submission.id, submission.interest) for submission in submissions])
+    lane.ledger.withdraw_many([Claim(submission.id, submission.interest) for submission in submissions])
     assert {lane.state(submission.id) for submission in submissions} == {State.CANCELLED}
 
 
@@ -65,7 +65,7 @@ def test_a_caller_past_its_deadline_does_not_keep_the_work_when_the_other_withdr
     submission = lane.submit("alice", key="k", timeout=5)
     second = lane.submit("bob", key="k", timeout=20)
     lane.let_pass(10, up=True, pulses=["alice", "bob"])
-    lane.ledger.withdraw(submission.id, second.interest)
+    lane.withdraw(submission.id, second.interest)
     assert lane.state(submission.id) is State.CANCELLED
 
 
@@ -125,7 +125,7 @@ def test_attaching_to_live_work_adds_an_interest_until_its_deadline(lane: Lane) 
     left = lane.ledger.attach(submission.id, lane.interest("bob"), None)
     assert isinstance(left, float)
     assert 29 < left <= 30
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     assert lane.state(submission.id) is State.PENDING
 
 
@@ -195,7 +195,7 @@ def test_totals_count_every_end_by_state_and_reason(lane: Lane) -> None:
     lane.ended(State.FAILED)
     for _ in range(2):
         submission = lane.submit()
-        lane.ledger.withdraw(submission.id, submission.interest)
+        lane.withdraw(submission.id, submission.interest)
     assert lane.ledger.totals("default") == {"COMPLETED": 1, "FAILED": 1, f"CANCELLED: {Reason.WITHDRAWN}": 2}
 
 

@@ -91,7 +91,7 @@ def test_replacing_what_waited_for_a_run_long_forgotten_leaves_no_trace_of_it(la
 
 def test_joining_a_run_that_is_being_stopped_gets_work_of_its_own_afterwards(lane: Lane) -> None:
     old = lane.running("alice", key="k")
-    lane.ledger.withdraw(old.id, old.interest)
+    lane.withdraw(old.id, old.interest)
     answer = lane.ledger.submit(lane.submission("bob", key="k"))
     assert answer.status == "accepted"
     assert answer.id != old.id

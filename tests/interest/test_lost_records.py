@@ -137,7 +137,7 @@ def test_a_tombstone_lasts_until_the_deadline_and_then_the_message_itself_is_ove
 
 def test_a_late_finish_of_forgotten_work_is_refused(lane: Lane) -> None:
     submission = lane.running(timeout=60, retention=5)
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     lane.ledger.release(submission.id, 1, lost=True)
     lane.let_pass(6)
     assert lane.finish(submission) is None

@@ -31,7 +31,8 @@ def test_a_key_of_one_thing_is_spelled_alike_in_lua_and_python(redis: Any, name:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, value in vars(LaneKeys).items() if isinstance(value, property) and name not in ("queue", "base")]
+    "name",
+    [name for name, value in vars(LaneKeys).items() if isinstance(value, property) and name not in ("queue", "base")],
 )
 def test_a_key_of_the_lane_is_spelled_alike_in_lua_and_python(redis: Any, name: str) -> None:
     keys = LaneKeys("space", "fast")
@@ -83,12 +84,12 @@ def test_an_include_comes_once_and_before_its_users() -> None:
 
 
 def test_a_script_refuses_an_argument_it_does_not_know() -> None:
-    with pytest.raises(TypeError, match="progress.lua has no argument colour"):
+    with pytest.raises(TypeError, match=r"progress\.lua has no argument colour"):
         script("progress").bind(("k",), id="x", attempt=1, progress="{}", colour="red")
 
 
 def test_a_script_refuses_to_go_without_an_argument() -> None:
-    with pytest.raises(TypeError, match="progress.lua expects 'attempt'"):
+    with pytest.raises(TypeError, match=r"progress\.lua expects 'attempt'"):
         script("progress").bind(("k",), id="x", progress="{}")
 
 

@@ -46,7 +46,7 @@ def running(lane: Lane) -> str:
 
 def running_and_told_to_stop(lane: Lane) -> str:
     submission = lane.running()
-    lane.ledger.withdraw(submission.id, submission.interest)
+    lane.withdraw(submission.id, submission.interest)
     return submission.id
 
 
@@ -103,7 +103,6 @@ SITUATIONS = {
 # Moves: every script, in the ways it is used
 
 
-
 def finishing(state: State, attempt: int = 1, reason: str = "") -> Move:
     def finish(lane: Lane, id: str) -> object:
         return lane.finish(lane.submission(id=id), attempt=attempt, state=state, reason=reason)
@@ -129,11 +128,11 @@ def attach(lane: Lane, id: str) -> object:
 
 
 def withdraw(lane: Lane, id: str) -> object:
-    return lane.ledger.withdraw(id, "a:alice:1")
+    return lane.withdraw(id, "a:alice:1")
 
 
 def withdraw_something_else(lane: Lane, id: str) -> object:
-    return lane.ledger.withdraw(id, "a:mallory:1")
+    return lane.withdraw(id, "a:mallory:1")
 
 
 def cancel(lane: Lane, id: str) -> object:
@@ -224,7 +223,7 @@ WAYS: list[tuple[Situation, Move, State]] = [
     (running, finishing(State.COMPLETED), State.COMPLETED),
     (running, finishing(State.FAILED), State.FAILED),
     (running, finishing(State.CANCELLED, reason=Reason.CANCELLED), State.CANCELLED),
-    (running, finishing(State.EXPIRED, reason=Reason.DEADLINE_PASSED), State.EXPIRED),
+    (running_and_overdue, finishing(State.EXPIRED, reason=Reason.DEADLINE_PASSED), State.EXPIRED),
     (running_and_told_to_stop, finishing(State.COMPLETED), State.CANCELLED),
     (running_and_told_to_stop, release, State.CANCELLED),
     (running, retry, State.PENDING),

@@ -1,6 +1,5 @@
 """Celery's events as they come, for Flower or for a test."""
 
-import socket
 import threading
 from types import TracebackType
 from typing import Any, Self
@@ -51,5 +50,5 @@ class Events:
                 while not self._over.is_set():
                     try:
                         its_connection.drain_events(timeout=0.2)
-                    except (TimeoutError, socket.timeout):
+                    except TimeoutError:
                         continue

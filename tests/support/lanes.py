@@ -1,7 +1,7 @@
 """One lane of the ledger on a bench: short ways to every script, and a clock that can be moved.
 
-The ledger's clock is Redis's own. `let_pass` makes it later for everything the lane has written, by moving all the times
-in it into the past: what was due in five seconds is due now.
+The ledger's clock is Redis's own. `let_pass` makes it later for all that the lane has written, by moving every time in
+there into the past: what was due in five seconds is due now.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any
 
 from askfirst.interest.keys import LaneKeys
 from askfirst.interest.ledger import Ending, Ledger
-from askfirst.interest.records import Answer, Outcome, Submission, WorkStatus, new_id, read_letter
+from askfirst.interest.records import Answer, Claim, Outcome, Submission, WorkStatus, new_id, read_letter
 from askfirst.interest.states import Reason, State, Verdict
 
 _BEAT = 2.5  # seconds: somebody is heard often enough to prove that the ledger is up
@@ -64,9 +64,18 @@ class Lane:
         """A work that ended in this state."""
         submission = self.running(**fields)
         reason = {State.EXPIRED: Reason.DEADLINE_PASSED, State.CANCELLED: Reason.WITHDRAWN}.get(state, "")
+        if state is State.EXPIRED:
+            # A run that is wanted doesn't end so: its interests are overdue.
+            self.redis.zadd(self.keys.interests(submission.id), dict.fromkeys(self._interests_in(submission.id), 1))
         self.finish(submission, state=state, reason=str(reason))
         assert self.state(submission.id) is state
         return submission
+
+    def _interests_in(self, id: str) -> list[Any]:
+        return list(self.redis.zrange(self.keys.interests(id), 0, -1))
+
+    def withdraw(self, id: str, interest: str) -> None:
+        self.ledger.withdraw(Claim(id, interest))
 
     def pulse(self, *callers: str) -> None:
         for caller in callers:

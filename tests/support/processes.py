@@ -16,7 +16,8 @@ def environment(settings: Settings) -> dict[str, str]:
     given = settings.model_dump(exclude_defaults=True, mode="json", exclude={"pools", "imports", "data_dir"})
     ours = {f"ASKFIRST_{name.upper()}": str(value) for name, value in given.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASKFIRST_")}
-    return inherited | ours | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    paths = [path for path in (inherited.get("PYTHONPATH"), str(ROOT)) if path]
+    return inherited | ours | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def end(process: "subprocess.Popen[str]", within: float = 10.0) -> None:

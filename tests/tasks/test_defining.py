@@ -169,7 +169,12 @@ def test_a_function_without_work_is_no_work() -> None:
 
 @pytest.mark.parametrize(
     ("options", "text"),
-    [({"attempts": 0}, "attempts"), ({"backoff": -1}, "backoff"), ({"backoff": float("nan")}, "backoff"), ({"on": (int,)}, "on")],
+    [
+        ({"attempts": 0}, "attempts"),
+        ({"backoff": -1}, "backoff"),
+        ({"backoff": float("nan")}, "backoff"),
+        ({"on": (int,)}, "on"),
+    ],
 )
 def test_a_wrong_retry_is_named(options: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidWork, match=text):

@@ -255,7 +255,9 @@ def test_detaching_while_the_ledger_is_away_says_so(client: Client) -> None:
 # Attaching
 
 
-def test_attaching_in_another_process_by_id_registers_its_own_interest(client: Client, caller: Start, lane: Lane) -> None:
+def test_attaching_in_another_process_by_id_registers_its_own_interest(
+    client: Client, caller: Start, lane: Lane
+) -> None:
     waiter = submit_work(works.add, a=1)
     other = caller("waiter = attach(sys.argv[1]); say('attached'); say(waiter.result())", waiter.id)
     assert other.line() == "attached"

@@ -1,4 +1,4 @@
-"""The way to the ledger breaks while work is awaited: nothing that was answered is missed, nothing wanted is withdrawn."""
+"""The way to the ledger breaks while work is awaited: no answer is missed, nothing wanted is withdrawn."""
 
 from collections.abc import Iterator
 

@@ -154,10 +154,10 @@ def test_an_inherited_waiter_fails_at_its_deadline_in_the_child(forking: Callabl
     assert process.rest() == ["WorkTimeout"]
 
 
-@pytest.mark.parametrize("how", ["concurrent.futures.wait([waiter])", "next(concurrent.futures.as_completed([waiter]))"])
-def test_inherited_waiters_work_as_futures_in_the_child(
-    forking: Callable[[str], Caller], lane: Lane, how: str
-) -> None:
+@pytest.mark.parametrize(
+    "how", ["concurrent.futures.wait([waiter])", "next(concurrent.futures.as_completed([waiter]))"]
+)
+def test_inherited_waiters_work_as_futures_in_the_child(forking: Callable[[str], Caller], lane: Lane, how: str) -> None:
     process = forking(
         f"""
         import concurrent.futures

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from askfirst import InvalidPayload, InvalidWork, LedgerUnavailable, State, UnknownWork, attach, submit_many, submit_work
+from askfirst import (
+    InvalidPayload,
+    InvalidWork,
+    LedgerUnavailable,
+    State,
+    UnknownWork,
+    attach,
+    submit_many,
+    submit_work,
+)
 from askfirst.config import Settings
 from askfirst.tasks import work_type_of
 from askfirst.tasks.published import publish
@@ -24,7 +33,7 @@ from tests.support.servers import RedisServer, free_port
 @pytest.fixture
 def nothing_written(lane: Lane) -> Callable[[], bool]:
     """Tells whether there is neither a work nor a message."""
-    return lambda: not [key for key in lane.redis.keys() if ":work:" in key or key == lane.keys.queue]
+    return lambda: not [key for key in lane.redis.scan_iter() if ":work:" in key or key == lane.keys.queue]
 
 
 def test_a_submission_is_in_the_ledger_when_it_returns(client: Client, lane: Lane) -> None:
@@ -40,7 +49,9 @@ def test_its_id_tells_its_lane(client: Client, lane: Lane) -> None:
     assert lane.ledger.lanes() == ["default", "io"]
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [(None, 30), (5, 5), (0.5, 0.5), ("1m", 60), (timedelta(hours=1), 3600)])
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [(None, 30), (5, 5), (0.5, 0.5), ("1m", 60), (timedelta(hours=1), 3600)]
+)
 def test_the_deadline_is_the_callers_or_else_the_work_types(client: Client, timeout: Any, seconds: float) -> None:
     waiter = submit_work(works.add, a=1, timeout=timeout)
     assert seconds - 0.4 < waiter.remaining() <= seconds
@@ -158,7 +169,9 @@ def test_attaching_with_a_wrong_timeout_says_so(client: Client, timeout: Any) ->
 
 
 def test_an_unreachable_ledger_says_what_to_change(redis_server: RedisServer, namespace: str) -> None:
-    settings = Settings(redis_url=f"redis://:s3cret@127.0.0.1:{free_port()}/0", namespace=namespace, connect_timeout=0.5)
+    settings = Settings(
+        redis_url=f"redis://:s3cret@127.0.0.1:{free_port()}/0", namespace=namespace, connect_timeout=0.5
+    )
     configure(settings)
     try:
         with pytest.raises(LedgerUnavailable, match="is redis_url right") as refused:
@@ -172,6 +185,7 @@ def test_an_unreachable_ledger_says_what_to_change(redis_server: RedisServer, na
 
 # By name, without the function
 
+
 @pytest.fixture
 def published(ledger: Any) -> None:
     """What a worker makes known when it starts."""
@@ -180,9 +194,7 @@ def published(ledger: Any) -> None:
     ledger.publish_types({"elsewhere.add": json.dumps(other)})
 
 
-def test_by_name_with_the_published_options_and_without_importing(
-    client: Client, published: None, lane: Lane
-) -> None:
+def test_by_name_with_the_published_options_and_without_importing(client: Client, published: None, lane: Lane) -> None:
     waiter = submit_work("elsewhere.add", a=1, b=2)
     assert (waiter.name, waiter.lane) == ("elsewhere.add", "io")
     assert 76 < waiter.remaining() <= 77
@@ -204,7 +216,11 @@ def test_by_name_in_a_process_that_knows_nothing(published: None, caller: Callab
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
-    [({}, "'a' is a required property"), ({"a": "one"}, "a: 'one' is not of type 'integer'"), ({"a": 1, "c": 1}, "'c'")],
+    [
+        ({}, "'a' is a required property"),
+        ({"a": "one"}, "a: 'one' is not of type 'integer'"),
+        ({"a": 1, "c": 1}, "'c'"),
+    ],
 )
 def test_by_name_wrong_arguments_are_named(
     client: Client, published: None, nothing_written: Callable[[], bool], arguments: dict[str, Any], text: str

@@ -43,7 +43,7 @@ def test_the_value_comes_as_the_function_is_annotated(client: Client, lane: Lane
 def test_a_result_that_is_not_as_annotated_is_an_error(client: Client, lane: Lane) -> None:
     waiter = submit_work(works.add, a=1)
     lane.answer(waiter.id, '"no number"')
-    with pytest.raises(WorkFailed, match="expected|valid integer"):
+    with pytest.raises(WorkFailed, match=r"valid integer"):
         waiter.result()
 
 
@@ -110,7 +110,7 @@ def test_a_cancelled_work_fails_at_once_and_says_why(client: Client, lane: Lane,
 def test_a_work_dropped_for_want_of_time_is_a_timeout(client: Client, lane: Lane) -> None:
     waiter = submit_work(works.add, a=1)
     lane.verdict(waiter.id)
-    lane.answer(waiter.id, state=State.EXPIRED, reason=Reason.DEADLINE_PASSED)
+    lane.answer(waiter.id, state=State.EXPIRED, reason=Reason.NOT_ENOUGH_TIME)
     with pytest.raises(WorkTimeout):
         waiter.result(timeout=3)
 
@@ -144,7 +144,9 @@ def test_the_time_left_counts_down(client: Client) -> None:
     eventually(lambda: waiter.remaining() < first, within=1)
 
 
-def test_many_threads_may_wait_for_one_work(client: Client, lane: Lane, thread: Callable[..., threading.Thread]) -> None:
+def test_many_threads_may_wait_for_one_work(
+    client: Client, lane: Lane, thread: Callable[..., threading.Thread]
+) -> None:
     waiter = submit_work(works.add, a=1)
     results: list[int] = []
     threads = [thread(lambda: results.append(waiter.result())) for _ in range(8)]

@@ -12,8 +12,8 @@ from askfirst import Reason, State, UnknownWork, WorkCancelled, WorkWaiter, subm
 from askfirst.waiters.client import Client
 from askfirst.workers import create_app
 from tests.support import works
-from tests.support.eventually import eventually
 from tests.support.events import Events
+from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, Worker, lines
 
 

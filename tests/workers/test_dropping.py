@@ -1,4 +1,4 @@
-"""Dropped before the start, and not dropped: on a real worker and a real Redis, the function shown to have run or not."""
+"""Dropped before the start, and not dropped: on a real worker and a real Redis, the function shown to run or not."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -36,7 +36,9 @@ def own_fleet(own_redis: RedisServer, tmp_path: Path, pool: str) -> Iterator[Fle
 
 
 @pytest.mark.parametrize("pool", ["prefork"])
-def test_a_result_made_during_an_outage_arrives_after_it(own_fleet: Fleet, own_redis: RedisServer, tmp_path: Path) -> None:
+def test_a_result_made_during_an_outage_arrives_after_it(
+    own_fleet: Fleet, own_redis: RedisServer, tmp_path: Path
+) -> None:
     proof = tmp_path / "proof"
     waiter = submit_work(works.sleep_deaf, proof=proof, seconds=1.0, timeout=30)
     eventually(lambda: lines(proof), what="it runs")

@@ -1,5 +1,6 @@
 -- @include doorbell
 -- @include interest
+-- @include order
 -- The only way out of PENDING and RUNNING.
 
 local TOLD_AT_ONCE = 250    -- callers told in one step, so that a crowd doesn't hold the server up
@@ -25,6 +26,17 @@ local function look_after_ended(id, state, retention, callers_left)
   redis.call('ZADD', index_key(state), callers_left and now or now + retention, id)
 end
 
+-- The newer work of the key, which waited for this run to end.
+local function let_follow(id)
+  local record = redis.call('HMGET', work_key(id), 'state', 'due')
+  if record[1] ~= 'PENDING' then return end
+  if tonumber(record[2] or 0) > now then
+    redis.call('ZADD', index_key('PENDING'), record[2], id)
+  else
+    ring(id)
+  end
+end
+
 -- `result` and `failure` are JSON texts or nil.
 local function end_work(id, state, reason, result, failure)
   local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'successor')
@@ -46,7 +58,7 @@ local function end_work(id, state, reason, result, failure)
   -- A late message of a forgotten work must not pass for one that the ledger lost.
   local left = tonumber(record[3]) - now
   if left > retention then redis.call('SET', tombstone_key(id), '', 'PX', left) end
-  if record[4] and redis.call('HGET', work_key(record[4]), 'state') == 'PENDING' then ring(record[4]) end
+  if record[4] then let_follow(record[4]) end
 end
 
 -- Asks the run of a RUNNING work to stop: its worker trips the token, and the state changes when the run has ended.
@@ -54,8 +66,7 @@ local function stop_run(id, reason)
   local record = redis.call('HMGET', work_key(id), 'worker', 'attempt', 'stopping')
   if record[3] then return end
   redis.call('HSET', work_key(id), 'stopping', reason)
-  redis.call('RPUSH', mail_key(record[1]), cjson.encode({ id = id, attempt = tonumber(record[2]), reason = reason }))
-  redis.call('PEXPIRE', mail_key(record[1]), MAIL_TTL)
+  order(record[1], { id = id, attempt = tonumber(record[2]), reason = reason })
 end
 
 -- Ends a work against its callers' will; a running one is told to stop, and its callers need not wait for that.

@@ -1,4 +1,5 @@
 -- @include interest
+-- @include order
 -- Records and the life span they have while their work is live.
 
 -- A record, an interest and a key live until the last deadline, then for the retention, and a little longer. A key is
@@ -19,8 +20,12 @@ end
 local function add_interest(id, interest, deadline)
   note_interest(id, interest, deadline)
   local last = redis.call('ZREVRANGE', interests_key(id), 0, 0, 'WITHSCORES')[2]
-  local record = redis.call('HMGET', work_key(id), 'key', 'retention')
+  local record = redis.call('HMGET', work_key(id), 'key', 'retention', 'deadline', 'state', 'worker', 'attempt')
   redis.call('HSET', work_key(id), 'deadline', last)
+  if record[4] == 'RUNNING' and record[3] ~= last then
+    -- The run would trip its own token at the deadline that it knows.
+    order(record[5], { id = id, attempt = tonumber(record[6]), extend = last - now })
+  end
   keep(id, record[1], tonumber(last), tonumber(record[2]))
 end
 

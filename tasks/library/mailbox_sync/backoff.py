@@ -41,7 +41,7 @@ class Backoff:
 
 
 class Pace:
-    """How many messages are asked for at once: fewer after a failure, so that one bad message is found, and left."""
+    """How many messages are asked for at once: one after a failure, so that a bad message is found, then ever more."""
 
     def __init__(self, most: int) -> None:
         self.size = most
@@ -54,7 +54,7 @@ class Pace:
 
     def failed(self, uids: Sequence[int]) -> None:
         """Takes note of what was asked for in vain."""
-        self.size = max(len(uids) // 2, 1)
+        self.size = 1
         if len(uids) == 1:
             self._failed[uids[0]] += 1
 

@@ -152,7 +152,7 @@ class Connection(imaplib.IMAP4):
 
     def _require_privacy(self) -> None:
         """A password, and other people's mail, go through no network in clear."""
-        if self._address.tls or ipaddress.ip_address(self.sock.getpeername()[0]).is_loopback:
+        if self._address.tls or _is_loopback(self.sock):
             return
         if "STARTTLS" not in self.capabilities or self.state != "NONAUTH":
             raise SourceError(f"{self.host}: it offers no encryption: use imaps://, or a server that has STARTTLS")
@@ -182,6 +182,10 @@ class Connection(imaplib.IMAP4):
                 # Without its cause: that may hold what was sent.
                 raise LoginRefused(f"{self.host} refuses {user}: {refusal}") from None
             raise refusal from None
+
+
+def _is_loopback(sock: socket.socket) -> bool:
+    return ipaddress.ip_address(sock.getpeername()[0]).is_loopback
 
 
 def checked(answer: tuple[str, list[Any]]) -> list[Any]:

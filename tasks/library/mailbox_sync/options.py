@@ -70,6 +70,6 @@ class SyncReport(BaseModel):
     fetched: int = Field(description="messages whose text was fetched")
     fetched_bytes: int
     malformed: int = Field(description="messages added that are not as they should be")
-    problems: list[Problem] = Field(description=f"folders that were refused, malformed messages: the first {LISTED_PROBLEMS}")
+    problems: list[Problem] = Field(description=f"refused folders, malformed messages; {LISTED_PROBLEMS} at most")
     connections: int = Field(description="how often the server was connected to; 0 for local mailboxes")
     seconds: float

@@ -19,6 +19,8 @@ from tests.support.eventually import eventually
 from tests.support.servers import free_port
 
 PASSWORD = "corréct-horse"
+# One user has another password, which a client must quote.
+ASCII_USER, ASCII_PASSWORD = "ascii", r'say "a\b" twice'
 # What is offered to whoever comes in by this address has no CONDSTORE.
 PLAIN_HOST = "127.0.0.2"
 
@@ -42,6 +44,10 @@ mail_gid = {group}
 mail_location = maildir:{folder}/mail/%u
 mail_fsync = never
 maildir_very_dirty_syncs = no
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
 passdb {{
   driver = static
   args = password={password}
@@ -74,7 +80,9 @@ class Dovecot:
     """The server; every user exists, and all have the same password."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="askfirst-dovecot-"))
+        # In memory where that can be had: to make some thousand files on a busy disk takes most of a test's time.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="askfirst-dovecot-", dir=memory))
         self.certificate = self.folder / "certificate.pem"
         self.port = free_port()
         self.tls_port = free_port()
@@ -151,6 +159,7 @@ class Dovecot:
             tls_port=self.tls_port,
         )
         (self.folder / "dovecot.conf").write_text(config)
+        (self.folder / "users").write_text(f"{ASCII_USER}:{{PLAIN}}{ASCII_PASSWORD}\n")
         self.folder.chmod(0o755)
         self._own(self.folder)
 

@@ -37,6 +37,8 @@ class ImapProxy:
         self.answer: Callable[[str], str | None] = lambda command: None
         # What the server says first, instead of its own greeting, by the number of the connection; then it hangs up.
         self.greeting: Callable[[int], str | None] = lambda number: None
+        # What becomes of a line that the server says.
+        self.rewrite: Callable[[bytes], bytes] = lambda line: line
         self._seen = 0
         self._server = FakeServer(self._talk)
 
@@ -60,6 +62,9 @@ class ImapProxy:
             hang_up(client)
             return
         server = socket.create_connection(("127.0.0.1", self._target))
+        for end in (client, server):
+            # Each message is sent by itself: Nagle's algorithm would have it wait for the ACK of the one before.
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         back = threading.Thread(target=self._pass_back, args=(server, client), daemon=True)
         back.start()
         try:
@@ -84,7 +89,7 @@ class ImapProxy:
                 while line := answers.readline():
                     literal = _LITERAL.search(line)
                     if literal is None:
-                        client.sendall(line)
+                        client.sendall(self.rewrite(line))
                     elif not self._pass_message(client, line, answers.read(int(literal[1])) + answers.readline()):
                         break
         except OSError:

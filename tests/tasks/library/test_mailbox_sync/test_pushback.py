@@ -1,0 +1,162 @@
+"""A server that pushes back is left alone for a while, and asked again as long as there is time."""
+
+import contextlib
+import threading
+from collections import Counter
+
+import pytest
+
+from askfirst.tasks import InterestLost, Token, WorkContext
+from askfirst.tasks.library.mailbox_sync import ServerUnavailable, backoff
+from tests.support.eventually import eventually
+from tests.support.servers import free_port
+from tests.tasks.library.test_mailbox_sync.conftest import SMALL
+from tests.tasks.library.test_mailbox_sync.proxy import Fate
+
+
+class Waits(WorkContext):
+    """A context whose time flies: it keeps how long it was to sleep, and doesn't."""
+
+    def __init__(self, timeout: float = 30) -> None:
+        super().__init__(timeout=timeout)
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        self.slept.append(seconds)
+
+
+@pytest.mark.parametrize("command", ["UID FETCH", "UID SEARCH", "EXAMINE", "STATUS", "AUTHENTICATE"])
+@pytest.mark.parametrize("code", ["THROTTLED", "LIMIT", "INUSE", "UNAVAILABLE", "OVERQUOTA"])
+def test_a_command_that_is_put_off_is_asked_again_later(account, sync, proxy, index, command, code):
+    puts_off = iter([f"NO [{code}] come back later"] * 2)
+    proxy.answer = lambda line: next(puts_off, None) if line.startswith(command) else None
+    ctx = Waits()
+    report = sync(account.url(port=proxy.port), ctx)
+    assert index.mail() == account.mail()
+    assert set(proxy.delivered.values()) == {1}
+    assert len(ctx.slept) == 2
+    assert report.connections == (1 if command == "AUTHENTICATE" else 3)
+
+
+def test_a_server_that_says_bye_first_is_asked_again_later(account, sync, proxy, index):
+    proxy.greeting = lambda number: "* BYE [UNAVAILABLE] too many of you" if number <= 3 else None
+    ctx = Waits()
+    sync(account.url(port=proxy.port), ctx)
+    assert index.mail() == account.mail()
+    assert len(ctx.slept) == 3
+
+
+def test_dovecots_own_limit_of_connections(account, sync, index, quick_retries, caplog):
+    """It lets ten of one user in, by default."""
+    with contextlib.ExitStack() as others:
+        for _ in range(10):
+            others.enter_context(account.dovecot.session(account.user))
+        leaving = threading.Thread(
+            target=lambda: (eventually(lambda: "Maximum number of connections" in caplog.text), others.close())
+        )
+        leaving.start()
+        report = sync(account.url())
+        leaving.join()
+    assert report.connections >= 1
+    assert index.mail() == account.mail()
+
+
+def test_each_wait_is_longer_than_the_one_before_up_to_a_limit_and_no_two_are_alike(account, sync, proxy):
+    proxy.greeting = lambda number: "* BYE later" if number <= 12 else None
+    ctx = Waits(timeout=300)
+    sync(account.url(port=proxy.port), ctx)
+    longest = [min(backoff.FIRST_DELAY * 2**n, backoff.LONGEST_DELAY) for n in range(12)]
+    assert all(most / 2 <= slept <= most for slept, most in zip(ctx.slept, longest, strict=True))
+    assert len(set(ctx.slept)) == 12
+
+
+def test_after_progress_the_waits_are_short_again(account, sync, proxy):
+    proxy.fate = lambda number, uid: Fate.CUT if number in (100, 200) else Fate.PASS
+    proxy.greeting = lambda number: "* BYE later" if number in (2, 3, 4) else None
+    ctx = Waits()
+    sync(account.url(port=proxy.port), ctx)
+    assert len(ctx.slept) == 5
+    assert ctx.slept[3] > 2 * backoff.FIRST_DELAY
+    assert ctx.slept[4] <= backoff.FIRST_DELAY
+
+
+def test_a_server_that_is_not_there_is_waited_for_until_the_deadline_is_too_near(new_account, sync):
+    port = free_port()
+    with pytest.raises(ServerUnavailable, match="Connection refused; no time is left to try again"):
+        sync(new_account(0).url(port=port), WorkContext(timeout=1))
+
+
+def test_a_wait_ends_when_nobody_wants_the_sync_any_more(new_account, sync):
+    token = Token()
+    threading.Timer(0.3, token.trip, ["enough"]).start()
+    with pytest.raises(InterestLost, match="enough"):
+        sync(new_account(0).url(port=free_port()), WorkContext(timeout=60, token=token))
+
+
+# Messages that a server can't give
+
+
+def test_a_message_that_is_refused_is_noted_and_all_others_are_fetched(account, sync, proxy, index):
+    def answer(command: str) -> str | None:
+        refused = command.startswith("UID FETCH") and "BODY.PEEK[]" in command and 77 in _uids(command)
+        return "NO [SERVERBUG] can't read it" if refused else None
+
+    proxy.answer = answer
+    report = sync(account.url(port=proxy.port))
+    assert report.fetched == SMALL - 1
+    (problem,) = (problem for problem in report.problems if "fetched" in problem.problem)
+    assert (problem.uid, problem.problem) == (77, "it can't be fetched: [SERVERBUG] can't read it")
+    assert index.uids() == list(range(1, SMALL + 1))
+    assert set(proxy.delivered.values()) == {1}
+    assert sync(account.url(port=proxy.port)).added == 0
+
+
+def test_a_message_on_which_the_server_dies_each_time_is_noted_and_left(account, sync, proxy, index):
+    proxy.fate = lambda number, uid: Fate.CUT if uid == 77 else Fate.PASS
+    report = sync(account.url(port=proxy.port), Waits())
+    assert report.fetched == SMALL - 1
+    assert index.rows("SELECT uid, problem FROM mail WHERE problem LIKE '%fetched%'") == [
+        (77, "it can't be fetched: each time the server fails")
+    ]
+    assert set(proxy.delivered.values()) == {1}
+
+
+def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, proxy, index):
+    expunged = threading.Event()
+
+    def answer(command: str) -> None:
+        if "BODY.PEEK[]" in command and 150 in _uids(command) and not expunged.is_set():
+            expunged.set()
+            account.expunge("140:160")
+
+    proxy.answer = answer
+    sync(account.url(port=proxy.port))
+    sync(account.url(port=proxy.port))
+    assert index.mail() == account.mail()
+
+
+def test_flags_that_others_change_meanwhile_are_not_given_to_the_wrong_message(account, sync, proxy, index):
+    """The server tells of them unasked, by the number of the message, and not by its UID."""
+    account.expunge("1:50")  # from now on no number is a UID
+    changes = iter(range(60, 300, 20))
+
+    def answer(command: str) -> None:
+        if command.startswith("UID FETCH"):
+            account.flag(str(next(changes)), r"+FLAGS (\Flagged)")
+
+    proxy.answer = answer
+    sync(account.url(port=proxy.port), batch=50)
+    proxy.answer = lambda command: None
+    sync(account.url(port=proxy.port))
+    assert index.mail() == account.mail()
+    assert Counter(flags for flags, *_ in index.mail().values())[r"\Flagged"] > 3
+
+
+def _uids(command: str) -> set[int]:
+    """The UIDs that a FETCH asks for."""
+    found: set[int] = set()
+    for part in command.split()[2].split(","):
+        first, _, last = part.partition(":")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
