@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from . import keys
@@ -27,6 +28,8 @@ from .records import (
 )
 from .script import Argument, Call, script
 from .states import State, Verdict
+
+_TURN = 10  # batches sent before other threads get the connection
 
 #: Publishes Celery messages (JSON texts of kombu's virtual transports) to a queue.
 Doorbell = Callable[[str, Sequence[str]], None]
@@ -69,8 +72,10 @@ class Ledger:
     def submit_many(self, batches: Iterable[Sequence[Submission]], timeout: float) -> None:
         """The same for many without keys, made batch by batch while Redis works on the batch before."""
         calls = ([self._submit_call(submission) for submission in batch] for batch in batches)
-        for _, id, _, letters in self.line.stream(calls, timeout):
-            self._ring(lane_of(id) or "", letters)
+        # A few batches at a time: other threads want the connection too.
+        while turn := self.line.stream(islice(calls, _TURN), timeout):
+            for _, id, _, letters in turn:
+                self._ring(lane_of(id) or "", letters)
 
     def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
         """Registers one more interest: seconds left, or the outcome if the work has ended, or None if it is unknown."""

@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _IDLE: Final = 10.0  # seconds without a waiter until the mailbox is left alone
 _RECONNECT: Final = 0.5  # seconds between two tries to connect
 _LETTERS: Final = 200  # taken out of a mailbox at once; one more round trip for the rest
+_LONGEST_SLEEP: Final = 3600.0  # seconds
 _LAG: Final = 0.05  # seconds that the ledger's deadline may be later than the caller's
 _CHECKS: Final = 200  # outcomes looked up, or interests withdrawn, in one round
 
@@ -203,7 +204,8 @@ class Mailbox:
             poll.register(self._wire.fileno(), select.POLLIN)
         timeout = None
         if self._sleeps_until < math.inf:
-            timeout = math.ceil(max(self._sleeps_until - time.monotonic(), 0.0) * 1000)
+            # Bounded: poll takes its milliseconds as a C int.
+            timeout = math.ceil(min(max(self._sleeps_until - time.monotonic(), 0.0), _LONGEST_SLEEP) * 1000)
         ready = {source for source, _ in poll.poll(timeout)}
         if self._wake_out in ready:
             os.read(self._wake_out, 65536)

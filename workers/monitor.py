@@ -15,6 +15,7 @@ from .runtime import Claim, Runtime
 
 _log = logging.getLogger(__name__)
 _BEAT: Final = 1.0  # seconds
+_PUBLISH: Final = 30.0  # seconds
 _SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often, however much is due
 
 
@@ -28,6 +29,7 @@ class Monitor:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="askfirst-monitor", daemon=True)
         self._beat_at = 0.0
+        self._publish_at = 0.0
         self._next_due = 0.0
         self._troubled = False
 
@@ -68,6 +70,10 @@ class Monitor:
             self._beat_at = now + _BEAT
             for lane in self._runtime.lanes:
                 self._beat(lane)
+        if now >= self._publish_at:
+            # Again and again: a ledger that lost its data must learn anew what there is.
+            self._publish_at = now + _PUBLISH
+            self._runtime.publish(self._ledger)
         idle = len(self._runtime.claims()) < self._runtime.slots
         self._next_due = min([_BEAT, *(self._ledger.tend(lane, idle=idle) for lane in self._runtime.lanes)])
         if self._troubled:

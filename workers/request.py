@@ -18,8 +18,9 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from ..interest.errors import LedgerUnavailable
-from ..interest.records import Answer, Submission, lane_of
-from ..interest.states import Verdict
+from ..interest.ledger import Ending
+from ..interest.records import Answer, ErrorInfo, Submission, lane_of
+from ..interest.states import State, Verdict
 from ..tasks.message import letter
 from .dropped import Dropped
 from .runtime import Claim, Runtime, runtime_of
@@ -68,6 +69,12 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         if self._claim is not None and isinstance(error, WorkerLostError | Terminated | SystemExit):
             self._report_loss(self._claim)
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Celery's own time limit: the hard one ends the process, and with it the work."""
+        if not soft and self._claim is not None:
+            self._fail_for_time_limit(self._claim, timeout)
+        super().on_timeout(soft, timeout)
 
     def acknowledge(self) -> None:
         """The message is done with, and so is the claim."""
@@ -156,6 +163,23 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
     def _announce_dropped(self, reason: str) -> None:
         # Flower shows only fields it knows; a custom event makes the state DROPPED.
         self.send_event("task-dropped", result=reason, exception=reason)
+
+    def _fail_for_time_limit(self, claim: Claim, timeout: float) -> None:
+        ours = self._request_dict["askfirst"]
+        failure = ErrorInfo(type="TimeLimitExceeded", message=f"Celery's time limit of {timeout:g} s was exceeded")
+        ending = Ending(
+            id=claim.id,
+            attempt=claim.attempt,
+            state=State.FAILED,
+            name=self._type,
+            interest=str(ours.get("interest", "")),
+            retention=float(ours.get("retention", 0.0)),
+            failure=failure.model_dump_json(),
+        )
+        try:
+            self._runtime.ledger.finish(ending)
+        except LedgerUnavailable as error:
+            _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
 
     def _report_loss(self, claim: Claim) -> None:
         try:

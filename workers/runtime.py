@@ -140,9 +140,13 @@ class Runtime:
         self.slots = slots
         prefix = f"{self.settings.namespace}."
         self.lanes = [queue.removeprefix(prefix) for queue in queues if queue.startswith(prefix)]
+        self.publish(self.ledger)
+
+    def publish(self, ledger: Ledger) -> None:
+        """Makes the lanes and work types known. Raises `LedgerUnavailable`."""
         if self.lanes:
-            self.ledger.know_lanes(self.lanes)
-        self.ledger.publish_types({definition.name: publish(definition) for definition in registry.all_types()})
+            ledger.know_lanes(self.lanes)
+        ledger.publish_types({definition.name: publish(definition) for definition in registry.all_types()})
 
     def add_claim(self, claim: Claim) -> None:
         """Notes that this worker is to run the work."""

@@ -1,7 +1,7 @@
 """From the worker's monitor to the run, which in a prefork pool is in another process: a datagram socket per child.
 
-The address is derived from the child's process id, so that the parent, which learns the id when a child accepts a work,
-needs no further bookkeeping. A datagram carries a secret that only the worker's own processes have.
+The address is made of the worker's name and the child's process id, so that the parent, which learns the id when a child
+accepts a work, needs no further bookkeeping. A datagram carries a secret that only the worker's own processes have.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .runtime import Claim, Running, Runtime, runtime_of
 
 _log = logging.getLogger(__name__)
 _SECRET: Final = secrets.token_hex(16)  # made before the children are forked, and inherited by them
+_FAMILY: Final = secrets.token_hex(4)  # tells workers apart whose containers share a network and count processes alike
 
 
 class Tripline:
@@ -90,4 +91,4 @@ def _listen(line: socket.socket, running: Running) -> None:
 
 def _address(pid: int) -> str:
     # In Linux's abstract namespace: no file to clean up, gone with the process.
-    return f"\0askfirst.{pid}"
+    return f"\0askfirst.{_FAMILY}.{pid}"

@@ -11,6 +11,7 @@ RUN, DROP = Verdict.RUN, Verdict.DROP
 def run(lane: Lane, seconds: float, name: str = "t", **ending: object) -> None:
     """A run of that length, from claim to finish."""
     submission = lane.running(name=name, timeout=600)
+    lane.rung()
     lane.let_pass(seconds, up=True, pulses=["alice"])
     lane.finish(submission, **ending)  # type: ignore[arg-type]  # as the helper has them
 
@@ -27,35 +28,34 @@ def test_work_without_enough_time_left_is_dropped_while_others_wait(four_seconds
     lane = four_seconds_long
     hopeless = lane.submit(timeout=2)
     lane.submit(timeout=60)
-    assert lane.verdict(hopeless.id) == (DROP, Reason.NOT_ENOUGH_TIME)
+    assert lane.deliver(hopeless.id) == (DROP, Reason.NOT_ENOUGH_TIME)
     assert lane.state(hopeless.id) is State.EXPIRED
     assert [outcome.id for outcome in lane.outcomes() if outcome.reason == Reason.NOT_ENOUGH_TIME] == [hopeless.id]
 
 
 def test_work_without_enough_time_left_may_try_when_nobody_else_waits(four_seconds_long: Lane) -> None:
-    assert four_seconds_long.verdict(four_seconds_long.submit(timeout=2).id) == (RUN, "")
+    assert four_seconds_long.deliver(four_seconds_long.submit(timeout=2).id) == (RUN, "")
 
 
 def test_work_that_waits_for_its_time_to_come_waits_for_no_slot(four_seconds_long: Lane) -> None:
     lane = four_seconds_long
     lane.submit(timeout=600, delay=300)
     alone = lane.submit(timeout=2)
-    lane.redis.rpop(lane.keys.queue)  # its message is with the worker that asks
-    assert lane.verdict(alone.id) == (RUN, "")
+    assert lane.deliver(alone.id) == (RUN, "")
 
 
 def test_work_with_enough_time_left_runs(four_seconds_long: Lane) -> None:
     lane = four_seconds_long
     possible = lane.submit(timeout=8)
     lane.submit(timeout=60)
-    assert lane.verdict(possible.id) == (RUN, "")
+    assert lane.deliver(possible.id) == (RUN, "")
 
 
 def test_work_of_a_type_that_never_ran_runs(four_seconds_long: Lane) -> None:
     lane = four_seconds_long
     unknown = lane.submit(timeout=0.5, name="new")
     lane.submit(timeout=60)
-    assert lane.verdict(unknown.id) == (RUN, "")
+    assert lane.deliver(unknown.id) == (RUN, "")
 
 
 def test_a_wrong_estimate_is_found_out(four_seconds_long: Lane) -> None:
@@ -65,7 +65,7 @@ def test_a_wrong_estimate_is_found_out(four_seconds_long: Lane) -> None:
     for _ in range(60):
         submission = lane.submit(timeout=2)
         other = lane.submit(timeout=2)
-        if lane.verdict(submission.id)[0] is RUN:
+        if lane.deliver(submission.id)[0] is RUN:
             ran += 1
             lane.let_pass(0.1)
             lane.finish(submission)
@@ -80,7 +80,7 @@ def test_a_failing_work_type_tells_nothing_about_how_long_it_takes(four_seconds_
         run(lane, 0.01, state=State.FAILED)
     hopeless = lane.submit(timeout=2)
     lane.submit(timeout=60)
-    assert lane.verdict(hopeless.id) == (DROP, Reason.NOT_ENOUGH_TIME)
+    assert lane.deliver(hopeless.id) == (DROP, Reason.NOT_ENOUGH_TIME)
 
 
 def test_runs_of_all_lengths_are_no_ground_to_refuse_one(lane: Lane) -> None:
@@ -88,4 +88,4 @@ def test_runs_of_all_lengths_are_no_ground_to_refuse_one(lane: Lane) -> None:
         run(lane, 8 if n % 2 else 0.5)
     short = lane.submit(timeout=5)
     lane.submit(timeout=60)
-    assert lane.verdict(short.id) == (RUN, "")
+    assert lane.deliver(short.id) == (RUN, "")

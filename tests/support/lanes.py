@@ -16,7 +16,7 @@ from askfirst.interest.records import Answer, Claim, Outcome, Submission, WorkSt
 from askfirst.interest.states import Reason, State, Verdict
 
 _BEAT = 2.5  # seconds: somebody is heard often enough to prove that the ledger is up
-_TIMES_OF_A_WORK = ("submitted_at", "started_at", "finished_at", "deadline", "rung_at")
+_TIMES_OF_A_WORK = ("submitted_at", "started_at", "finished_at", "deadline", "rung_at", "due")
 
 
 class Lane:
@@ -97,6 +97,13 @@ class Lane:
         """Asks, by a message that says it is good for another minute unless told otherwise."""
         deadline = self.now() + 60_000 if message_deadline is None else message_deadline
         return self.ledger.ask(id, worker=worker, nonce=nonce or secrets.token_hex(8), message_deadline=deadline)
+
+    def deliver(self, id: str) -> tuple[Verdict, str]:
+        """Takes a work's message out of the queue, as a worker does, and asks; the verdict."""
+        for text in self.redis.lrange(self.keys.queue, 0, -1):
+            if id in text:
+                self.redis.lrem(self.keys.queue, -1, text)
+        return self.verdict(id)
 
     def verdict(self, id: str, **options: Any) -> tuple[Verdict, str]:
         """What asking says, without the claim's details."""

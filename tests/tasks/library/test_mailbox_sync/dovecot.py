@@ -34,6 +34,7 @@ ssl = yes
 ssl_cert = <{folder}/certificate.pem
 ssl_key = <{folder}/key.pem
 disable_plaintext_auth = no
+auth_failure_delay = 0
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
@@ -72,6 +73,10 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  # Else whoever follows a wrong password has to wait.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 """
 

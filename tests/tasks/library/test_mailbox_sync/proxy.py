@@ -26,8 +26,8 @@ class Fate(Enum):
 class ImapProxy:
     """Passes on what is said, unless told otherwise."""
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._target = host, port
         self.connections = 0
         # How often the text of each message was passed on whole, by its UID.
         self.delivered: Counter[int] = Counter()
@@ -61,7 +61,7 @@ class ImapProxy:
             client.sendall(greeting.encode() + b"\r\n")
             hang_up(client)
             return
-        server = socket.create_connection(("127.0.0.1", self._target))
+        server = socket.create_connection(self._target)
         for end in (client, server):
             # Each message is sent by itself: Nagle's algorithm would have it wait for the ACK of the one before.
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -106,16 +106,16 @@ def test_what_was_said_before_the_encryption_is_not_believed(dovecot, sync, monk
     def talk(client: socket.socket) -> None:
         client.sendall(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n")
         tag, _ = hear(client)
-        client.sendall(b"* CAPABILITY IMAP4rev1 STARTTLS\r\n%s OK\r\n" % tag)
+        client.sendall(b"* CAPABILITY IMAP4rev1 STARTTLS\r\n%s OK done\r\n" % tag)
         tag, _ = hear(client)
         following = tag[:-1] + b"%d" % (int(tag[-1:]) + 1)
-        injected = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n%s OK\r\n" % following
+        injected = b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n%s OK done\r\n" % following
         client.sendall(b"%s OK begin\r\n%s" % (tag, injected))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(dovecot.certificate, dovecot.folder / "key.pem")
         with context.wrap_socket(client, server_side=True) as client:
             tag, _ = hear(client)
-            client.sendall(b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n%s OK\r\n" % tag)
+            client.sendall(b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n%s OK done\r\n" % tag)
             hear(client)
 
     def hear(client: socket.socket) -> list[bytes]:

@@ -11,13 +11,14 @@ from askfirst.tasks.library.mailbox_sync import ServerUnavailable, backoff
 from tests.support.eventually import eventually
 from tests.support.servers import free_port
 from tests.tasks.library.test_mailbox_sync.conftest import SMALL
-from tests.tasks.library.test_mailbox_sync.proxy import Fate
+from tests.tasks.library.test_mailbox_sync.dovecot import PLAIN_HOST
+from tests.tasks.library.test_mailbox_sync.proxy import Fate, ImapProxy
 
 
 class Waits(WorkContext):
     """A context whose time flies: it keeps how long it was to sleep, and doesn't."""
 
-    def __init__(self, timeout: float = 30) -> None:
+    def __init__(self, timeout: float = 600) -> None:
         super().__init__(timeout=timeout)
         self.slept: list[float] = []
 
@@ -27,16 +28,16 @@ class Waits(WorkContext):
 
 
 @pytest.mark.parametrize("command", ["UID FETCH", "UID SEARCH", "EXAMINE", "STATUS", "AUTHENTICATE"])
-@pytest.mark.parametrize("code", ["THROTTLED", "LIMIT", "INUSE", "UNAVAILABLE", "OVERQUOTA"])
-def test_a_command_that_is_put_off_is_asked_again_later(account, sync, proxy, index, command, code):
-    puts_off = iter([f"NO [{code}] come back later"] * 2)
-    proxy.answer = lambda line: next(puts_off, None) if line.startswith(command) else None
+def test_a_command_that_is_put_off_is_asked_again_later(account, sync, proxy, index, command):
+    codes = ["THROTTLED", "LIMIT", "INUSE", "UNAVAILABLE", "OVERQUOTA"]
+    put_off = iter(f"NO [{code}] come back later" for code in codes)
+    proxy.answer = lambda line: next(put_off, None) if line.startswith(command) else None
     ctx = Waits()
     report = sync(account.url(port=proxy.port), ctx)
     assert index.mail() == account.mail()
     assert set(proxy.delivered.values()) == {1}
-    assert len(ctx.slept) == 2
-    assert report.connections == (1 if command == "AUTHENTICATE" else 3)
+    assert len(ctx.slept) == len(codes)
+    assert report.connections == (1 if command == "AUTHENTICATE" else 1 + len(codes))
 
 
 def test_a_server_that_says_bye_first_is_asked_again_later(account, sync, proxy, index):
@@ -56,15 +57,14 @@ def test_dovecots_own_limit_of_connections(account, sync, index, quick_retries, 
             target=lambda: (eventually(lambda: "Maximum number of connections" in caplog.text), others.close())
         )
         leaving.start()
-        report = sync(account.url())
+        sync(account.url())
         leaving.join()
-    assert report.connections >= 1
     assert index.mail() == account.mail()
 
 
 def test_each_wait_is_longer_than_the_one_before_up_to_a_limit_and_no_two_are_alike(account, sync, proxy):
     proxy.greeting = lambda number: "* BYE later" if number <= 12 else None
-    ctx = Waits(timeout=300)
+    ctx = Waits()
     sync(account.url(port=proxy.port), ctx)
     longest = [min(backoff.FIRST_DELAY * 2**n, backoff.LONGEST_DELAY) for n in range(12)]
     assert all(most / 2 <= slept <= most for slept, most in zip(ctx.slept, longest, strict=True))
@@ -136,19 +136,26 @@ def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, pro
     assert index.mail() == account.mail()
 
 
-def test_flags_that_others_change_meanwhile_are_not_given_to_the_wrong_message(account, sync, proxy, index):
-    """The server tells of them unasked, by the number of the message, and not by its UID."""
-    account.expunge("1:50")  # from now on no number is a UID
-    changes = iter(range(60, 300, 20))
+@pytest.mark.parametrize("host", ["127.0.0.1", PLAIN_HOST])
+def test_flags_that_others_change_meanwhile_are_not_given_to_the_wrong_message(account, sync, index, host):
+    """A server tells of them unasked, by the number of the message, and some without its UID."""
+    account.expunge("1:50")  # from now on no number is the UID
+    changes, told = iter(range(60, 300, 20)), []
 
     def answer(command: str) -> None:
         if command.startswith("UID FETCH"):
             account.flag(str(next(changes)), r"+FLAGS (\Flagged)")
 
-    proxy.answer = answer
-    sync(account.url(port=proxy.port), batch=50)
-    proxy.answer = lambda command: None
-    sync(account.url(port=proxy.port))
+    def rewrite(line: bytes) -> bytes:
+        told.append(line)
+        return line
+
+    with ImapProxy(account.dovecot.port, host) as proxy:
+        proxy.answer, proxy.rewrite = answer, rewrite
+        sync(account.url(port=proxy.port), batch=50)
+        proxy.answer = lambda command: None
+        sync(account.url(port=proxy.port))
+    assert any(b"FETCH (FLAGS" in line for line in told)
     assert index.mail() == account.mail()
     assert Counter(flags for flags, *_ in index.mail().values())[r"\Flagged"] > 3
 
