@@ -143,7 +143,8 @@ class Ledger:
             return None
         if reply[0] == Verdict.RUN:
             return Answer(Verdict.RUN, "", int(reply[1]), int(reply[2]) / 1000, int(reply[3]))
-        return Answer(Verdict(reply[0]), reply[1])
+        swept = reply[2] if len(reply) > 2 else []
+        return Answer(Verdict(reply[0]), reply[1], swept=tuple(zip(swept[::2], swept[1::2], strict=True)))
 
     def adopt(self, submission: Submission, message_deadline: int) -> None:
         """Writes the record of a work that the ledger lost, from what its message says."""

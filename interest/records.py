@@ -76,13 +76,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the ledger says to a worker that asks. The last three are set where the verdict is RUN."""
+    """What the ledger says to a worker that asks. `attempt` to `failures` are set where the verdict is RUN."""
 
     verdict: Verdict
     reason: str = ""
     attempt: int = 0
     remaining: float = 0.0
     failures: int = 0
+    swept: tuple[tuple[str, str], ...] = ()
+    """Where the verdict is DROP: dead messages that were taken out of the queue with it, each with the reason."""
 
 
 class Retried(StrEnum):

@@ -7,8 +7,10 @@ attributes are Celery's own and private: it is pinned below its next minor versi
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -149,6 +151,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         self._already_revoked = True
         if answer.verdict is Verdict.DROP:
             self._announce_dropped(answer.reason)
+            self._announce_swept(answer.swept)
         _log.info("%s %s[%s]: %s", answer.verdict, self.name, self.id, answer.reason)
         self.acknowledge()
 
@@ -180,6 +183,21 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             self._runtime.ledger.finish(ending)
         except LedgerUnavailable as error:
             _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
+
+    def _announce_swept(self, swept: Sequence[tuple[str, str]]) -> None:
+        for message, reason in swept:
+            headers = json.loads(message)["headers"]
+            _log.info("DROP %s[%s]: %s", headers["task"], headers["id"], reason)
+            if self._eventer and self._eventer.enabled:
+                self._eventer.send(
+                    "task-dropped",
+                    uuid=headers["id"],
+                    name=headers["task"],
+                    args=headers["argsrepr"],
+                    kwargs=headers["kwargsrepr"],
+                    result=reason,
+                    exception=reason,
+                )
 
     def _report_loss(self, claim: Claim) -> None:
         try:

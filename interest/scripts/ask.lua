@@ -3,13 +3,14 @@
 -- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   `nonce` names this very question: asked again after a lost reply, it gets the same claim; `lease`,
 --        `pulse_timeout` in ms; `message_deadline` in ms of this server's clock, from the message itself, 0 if it has none
--- Reply  { RUN, attempt, ms left, failures so far } | { HOLD, reason } | { DROP, reason }
+-- Reply  { RUN, attempt, ms left, failures so far } | { HOLD, reason }
+--        | { DROP, reason, flat list of dead messages behind this one, each with its reason }
 --        | { UNKNOWN }: no record, but time left by the message: adopt it and ask again
 -- Mail   callers of a work that is dropped for good get its outcome
 --
 -- @include keys
 -- @include ending
--- @include expected
+-- @include sweep
 local id, worker, nonce, lease, pulse_timeout, max_deliveries, message_deadline = unpack(ARGV)
 pulse_timeout = tonumber(pulse_timeout)
 
@@ -57,7 +58,9 @@ if record.state == 'RUNNING' then
   if lease_end < now and up_since() + lease < now then put_back(id, 1, tonumber(max_deliveries), pulse_timeout) end
   return { 'DROP', 'duplicate delivery' }
 end
-if record.state == 'CANCELLED' or record.state == 'EXPIRED' then return { 'DROP', record.reason } end
+if record.state == 'CANCELLED' or record.state == 'EXPIRED' then
+  return { 'DROP', record.reason, sweep(pulse_timeout) }
+end
 if record.state ~= 'PENDING' then return { 'DROP', 'duplicate delivery' } end
 
 hear(record.rung_at)
@@ -66,12 +69,12 @@ local verdict, deadline = weigh(id, pulse_timeout)
 local reason = UNWANTED[verdict]
 if reason then
   end_work(id, state_for(reason), reason)
-  return { 'DROP', reason }
+  return { 'DROP', reason, sweep(pulse_timeout) }
 end
 if verdict == 'doubt' then return hold("waiting for the caller's pulse", 1000) end
 if too_late(record.name, deadline - now) then
   end_work(id, 'EXPIRED', 'not enough time left')
-  return { 'DROP', 'not enough time left' }
+  return { 'DROP', 'not enough time left', sweep(pulse_timeout) }
 end
 if record.predecessor and redis.call('HGET', work_key(record.predecessor), 'state') == 'RUNNING' then
   return hold('older work of the same key still runs', FIRST_LOOK)

@@ -9,8 +9,8 @@ from celery import Celery
 from askfirst import Reason, State, WorkCancelled, submit_many, submit_work
 from askfirst.workers import create_app
 from tests.support import running, works
-from tests.support.eventually import eventually, stays
 from tests.support.events import Events
+from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet
 from tests.support.running import TRACES, Log
 

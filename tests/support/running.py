@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def overlaps(runs: Collection[Run], killed: Mapping[int, float], *, by_key: bool
     pairs = []
     for group in groups.values():
         ordered = sorted(group, key=lambda run: run.began_at)
-        pairs += [(a, b) for a, b in zip(ordered, ordered[1:], strict=False) if b.began_at < end(a)]
+        pairs += [(a, b) for a, b in pairwise(ordered) if b.began_at < end(a)]
     return pairs
 
 
@@ -197,9 +198,13 @@ def read_from_slow_server(ctx: WorkContext, log: Path, patience: float) -> None:
 def read_within_limit(ctx: WorkContext, log: Path, limit: float, patience: float | None = None) -> None:
     """Waits for a server within a limit: the socket's timeout is that of the limit, or its own."""
     listener, port = _slow_server()
-    with written_down(ctx, log), listener, ctx.limit(limit) as ours:
-        with socket.create_connection(("127.0.0.1", port), patience or ours.remaining()) as connection:
-            connection.recv(1)
+    with (
+        written_down(ctx, log),
+        listener,
+        ctx.limit(limit) as ours,
+        socket.create_connection(("127.0.0.1", port), patience or ours.remaining()) as connection,
+    ):
+        connection.recv(1)
 
 
 @work(timeout=60)

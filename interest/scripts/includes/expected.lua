@@ -30,24 +30,27 @@ local function learn_runtime(name, took, cut)
   note_runtime(name, mean + off / 8, deviation + (math.abs(off) - deviation) / 4)
 end
 
--- Whether other work is rung and waits for a slot. In another broker's queue we can't look: there every pending work counts.
-local function others_wait()
-  if queue_list then return redis.call('LLEN', queue_list) > 0 end
+-- Whether other work is rung and waits for a slot, besides `own` messages of the work itself. In another broker's queue we
+-- can't look: there every pending work counts.
+local function others_wait(own)
+  if queue_list then return redis.call('LLEN', queue_list) > own end
   return redis.call('ZCARD', index_key('PENDING')) > 1
+end
+
+-- Whether so little time is left that a run of this type would hardly end in it, as far as is known of late.
+local function hopeless(name, left)
+  local mean, deviation, at = known_runtime(name)
+  if not mean or now - at > mean + STALE then return false end
+  local margin = 4 * deviation
+  return left < mean + (margin > mean / 2 and 0 or margin)
 end
 
 -- Whether a work of this type is not worth its slot with so little time left, others waiting for the slot. Now and then
 -- one is let through, or a wrong estimate would never be found out.
 local function too_late(name, left)
+  if not others_wait(0) then return false end
+  if hopeless(name, left) then return true end
   local mean, deviation, at = known_runtime(name)
-  if not mean then return false end
-  local margin = 4 * deviation
-  if margin > mean / 2 then margin = 0 end
-  if left >= mean + margin then return false end
-  if not others_wait() then return false end
-  if now - at > mean + STALE then
-    note_runtime(name, mean, deviation)
-    return false
-  end
-  return true
+  if mean and now - at > mean + STALE then note_runtime(name, mean, deviation) end
+  return false
 end

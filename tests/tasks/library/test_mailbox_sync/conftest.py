@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from askfirst.tasks import WorkContext
+from askfirst.tasks import Token, WorkContext
 from askfirst.tasks.library.mailbox_sync import SyncReport, backoff, mailbox_sync
 from tests.support.leaks import lasting_children
 from tests.tasks.library.test_mailbox_sync.dovecot import PASSWORD, Dovecot, find_dovecot
@@ -86,6 +86,12 @@ class IndexFile:
 
     def uids(self, folder: str = "INBOX") -> list[int]:
         return sorted(self.mail(folder))
+
+
+def interrupted_at(done: int) -> WorkContext:
+    """A context that loses interest as soon as so many messages are in the index."""
+    token = Token()
+    return WorkContext(timeout=60, token=token, report=lambda p: p.done >= done and token.trip("enough"))
 
 
 @pytest.fixture(scope="session")

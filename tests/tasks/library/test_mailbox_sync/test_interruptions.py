@@ -10,14 +10,8 @@ import pytest
 
 from askfirst.tasks import InterestLost, Token, WorkContext
 from askfirst.tasks.library.mailbox_sync import IndexFileError, connection, server
-from tests.tasks.library.test_mailbox_sync.conftest import LARGE, SMALL
+from tests.tasks.library.test_mailbox_sync.conftest import LARGE, SMALL, interrupted_at
 from tests.tasks.library.test_mailbox_sync.proxy import Fate
-
-
-def interrupted_at(done: int) -> WorkContext:
-    """A context that loses interest as soon as so many messages are in the index."""
-    token = Token()
-    return WorkContext(timeout=60, token=token, report=lambda p: p.done >= done and token.trip("enough"))
 
 
 def test_cancelled_again_and_again(new_account, sync, proxy, index):

@@ -21,51 +21,15 @@ from pathlib import Path
 
 import click
 
-from askfirst import State, WorkContext, WorkWaiter, submit_many, submit_work, work
+from askfirst import State, WorkWaiter, submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.waiters import configure
 from askfirst.waiters.client import default_client
 
-from .overhead.processes import ROOT, clean_environment, running_redis
+from ..overhead.processes import ROOT, clean_environment, running_redis
+from .works import GRACE, ignore, listen, load
 
-_GRACE = 1.0  # seconds
 _PATIENCE = 30.0  # seconds until something that should happen has not
-
-
-@work(timeout=600, name="bench.cancelling.listen")
-def listen(ctx: WorkContext, folder: Path, number: int) -> None:
-    """Says when it runs, then when its token trips."""
-    (folder / f"{number}.began").touch()
-    try:
-        ctx.sleep(300)
-    finally:
-        _say(folder / f"{number}.stopped")
-
-
-@work(timeout=600, name="bench.cancelling.ignore", grace=_GRACE)
-def ignore(folder: Path, number: int) -> None:
-    """Says by which process it is run, and never asks whether anybody wants it."""
-    part = folder / f"{number}.part"
-    part.write_text(str(os.getpid()))
-    part.rename(folder / f"{number}.pid")
-    time.sleep(300)
-
-
-@work(timeout=600, name="bench.cancelling.load")
-def load(ctx: WorkContext, seconds: float) -> int:
-    """Ordinary work: half of it computes, half of it waits."""
-    over_at = time.monotonic() + seconds / 2
-    rounds = 0
-    while time.monotonic() < over_at:
-        rounds += sum(range(200)) % 7
-    ctx.sleep(seconds / 2)
-    return rounds
-
-
-def _say(file: Path) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(repr(time.monotonic()))
-    part.rename(file)
 
 
 class Load:
@@ -143,7 +107,7 @@ def running_fleet(url: str, folder: Path, pool: str, slots: int) -> Iterator[Non
     """A worker of that pool, and this process as its caller."""
     settings = Settings(redis_url=url, namespace=pool)
     command = [*("-m", "askfirst", "worker", "--lanes", "default", "--loglevel", "warning", "--pool-type", pool)]
-    command += ["--concurrency", str(slots), "--import", "bench.cancelling"]
+    command += ["--concurrency", str(slots), "--import", "bench.cancelling.works"]
     environment = clean_environment() | {"ASKFIRST_REDIS_URL": url, "ASKFIRST_NAMESPACE": pool}
     with (folder / f"{pool}.log").open("wb") as log:
         worker = subprocess.Popen(
@@ -178,25 +142,21 @@ def _row(title: str, took: Sequence[float]) -> str:
 def main(cancels: int, kills: int, slots: int, outstanding: int) -> None:
     """Prints how long it takes from `cancel()` to the token, and to the end of a process that ignores it."""
     print(f"{'':<34} {'works':>5} {'p50 ms':>9} {'p99 ms':>9} {'worst ms':>9}")
-    with tempfile.TemporaryDirectory(prefix="cancelling-") as name:
-        with running_redis(Path(name) / "redis") as (url, _):
-            for pool in ("prefork", "threads"):
-                folder = Path(name) / pool
-                (folder / "token").mkdir(parents=True)
-                (folder / "gone").mkdir()
-                with running_fleet(url, folder, pool, slots):
-                    traffic = Load(outstanding)
-                    print(_row(f"{pool}: cancel to token", cancel_to_token(folder / "token", cancels, traffic)))
-                    if pool == "prefork" and kills:
-                        took = cancel_to_gone(folder / "gone", kills, traffic)
-                        print(_row(f"{pool}: cancel to gone, grace {_GRACE:g} s", took))
-                    traffic.end()
-                    ended = default_client().ledger.totals("default").get(State.COMPLETED, 0)
-                    print(f"{pool}: {ended} other works completed meanwhile")
+    with tempfile.TemporaryDirectory(prefix="cancelling-") as name, running_redis(Path(name) / "redis") as (url, _):
+        for pool in ("prefork", "threads"):
+            folder = Path(name) / pool
+            (folder / "token").mkdir(parents=True)
+            (folder / "gone").mkdir()
+            with running_fleet(url, folder, pool, slots):
+                traffic = Load(outstanding)
+                print(_row(f"{pool}: cancel to token", cancel_to_token(folder / "token", cancels, traffic)))
+                if pool == "prefork" and kills:
+                    took = cancel_to_gone(folder / "gone", kills, traffic)
+                    print(_row(f"{pool}: cancel to gone, grace {GRACE:g} s", took))
+                traffic.end()
+                ended = default_client().ledger.totals("default").get(State.COMPLETED, 0)
+                print(f"{pool}: {ended} other works completed meanwhile")
 
 
 if __name__ == "__main__":
-    # As the module that workers import, not as __main__: works are known by their functions.
-    from bench.cancelling import main as run
-
-    run()
+    main()

@@ -1,0 +1,1 @@
+"""How soon a work stops that nobody wants any more. See bench/README.md."""
