@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 ROOMS  := askfirst config interest tasks waiters workers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports bench lock clean
+.PHONY: help demo test slow containers check lint types imports bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ demo: $(VENV)/.demo ## run the main job on real input, under two minutes
 
 test: check ## all checks, then all tests
 	$(BIN)/python -m pytest
+
+slow: $(VENV)/.dev ## the tests in full size: half-minute outages, hundreds of works under kill -9
+	$(BIN)/python -m pytest -m slow
+
+containers: $(VENV)/.dev ## the deployment in real containers (needs a container engine)
+	ASKFIRST_TEST_CONTAINERS=pull $(BIN)/python -m pytest -m containers -rs
 
 check: lint types imports ## ruff, strict mypy and import-linter
 

@@ -5,7 +5,7 @@ Exits 0 if everything went as it should.
 
 # ruff: noqa: T201  # a program for a terminal
 
-from concurrent.futures import as_completed
+from concurrent.futures import Future, as_completed
 
 from example_works import count_primes, divide, wait
 
@@ -25,8 +25,8 @@ def main() -> None:
 def many() -> None:
     """Many works at once, each used as soon as it is there."""
     waiters = submit_many(count_primes, [{"below": below} for below in PRIMES], timeout="60s")
-    wanted = dict(zip(waiters, PRIMES.items(), strict=True))
-    for waiter in as_completed(waiters):
+    wanted: dict[Future[int], tuple[int, int]] = dict(zip(waiters, PRIMES.items(), strict=True))
+    for waiter in as_completed(wanted):
         below, right = wanted[waiter]
         print(f"primes below {below:,}: {waiter.result():,}")
         assert waiter.result() == right

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ _ID = re.compile(r"([A-Za-z0-9_-]{1,64})\.[0-9a-f]{32}")
 
 def new_id(lane: str) -> str:
     """A fresh work id. It starts with the lane, so that whoever has the id knows where its record is."""
-    return f"{lane}.{uuid.uuid4().hex}"
+    return f"{lane}.{secrets.token_hex(16)}"
 
 
 def lane_of(id: str) -> str | None:

@@ -11,37 +11,30 @@ from collections.abc import Mapping
 from typing import Any
 
 _EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
+_SAME = (
+    '"lang":"py","parent_id":null,"group":null,"shadow":null,"eta":null,"expires":null,"retries":0,'
+    '"timelimit":[null,null],"argsrepr":"()","origin":"askfirst","ignore_result":true'
+)
+# One encoder for all: json.dumps makes a new one for every call that isn't plain.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_quote = json.encoder.encode_basestring_ascii
 _SHOWN = 1024  # characters of the arguments that Flower and the logs show
 
 
 def compose(id: str, name: str, payload: str, ours: Mapping[str, Any]) -> str:
     """The letter of a work; `payload` is the JSON of its arguments, `ours` what askfirst's header says."""
-    headers = {
-        "askfirst": ours,
-        "lang": "py",
-        "task": name,
-        "id": id,
-        "root_id": id,
-        "parent_id": None,
-        "group": None,
-        "shadow": None,
-        "eta": None,
-        "expires": None,
-        "retries": 0,
-        "timelimit": [None, None],
-        "argsrepr": "()",
-        "kwargsrepr": payload if len(payload) <= _SHOWN else payload[:_SHOWN] + "…",
-        "origin": "askfirst",
-        "ignore_result": True,
-    }
-    return letter(headers, f"[[],{payload},{_EMBED}]")
+    shown = payload if len(payload) <= _SHOWN else payload[:_SHOWN] + "…"
+    headers = (
+        f'"askfirst":{_encode(ours)},"task":{_quote(name)},"id":"{id}","root_id":"{id}",{_SAME},"kwargsrepr":{_quote(shown)}'
+    )
+    return _assemble(headers, f"[[],{payload},{_EMBED}]")
 
 
 def letter(headers: Mapping[str, Any], body: str) -> str:
     """Headers and body as the tail of a message."""
-    return (
-        json.dumps(headers, separators=(",", ":"))[1:]
-        + ',"content-type":"application/json","content-encoding":"utf-8","body":'
-        + json.dumps(body)
-        + "}"
-    )
+    return _assemble(_encode(headers)[1:-1], body)
+
+
+def _assemble(headers: str, body: str) -> str:
+    kind = '"content-type":"application/json","content-encoding":"utf-8"'
+    return f'{headers}}},{kind},"body":{_quote(body)}}}'

@@ -1,7 +1,7 @@
 """From the worker's monitor to the run, which in a prefork pool is in another process: a datagram socket per child.
 
-The address is made of the worker's name and the child's process id, so that the parent, which learns the id when a child
-accepts a work, needs no further bookkeeping. A datagram carries a secret that only the worker's own processes have.
+The address is made of the worker's name and the child's process id, so that the parent, which learns the id when a
+child accepts a work, needs no further bookkeeping. A datagram carries a secret that only the worker's processes have.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from askfirst.waiters.client import default_client
 from ..overhead.processes import ROOT, clean_environment, running_redis
 from .works import GRACE, ignore, listen, load
 
+POOLS = ("prefork", "threads")
 _PATIENCE = 30.0  # seconds until something that should happen has not
 
 
@@ -137,13 +138,14 @@ def _row(title: str, took: Sequence[float]) -> str:
 @click.command()
 @click.option("--cancels", type=click.IntRange(min=1), default=500, show_default=True, help="Works cancelled.")
 @click.option("--kills", type=click.IntRange(min=0), default=20, show_default=True, help="Works that ignore it.")
+@click.option("--pool", "pools", type=click.Choice(POOLS), multiple=True, default=POOLS, help="Pools to measure.")
 @click.option("--slots", type=click.IntRange(min=2), default=4, show_default=True, help="Slots of the worker.")
 @click.option("--outstanding", type=click.IntRange(min=0), default=8, show_default=True, help="Other works under way.")
-def main(cancels: int, kills: int, slots: int, outstanding: int) -> None:
+def main(cancels: int, kills: int, pools: Sequence[str], slots: int, outstanding: int) -> None:
     """Prints how long it takes from `cancel()` to the token, and to the end of a process that ignores it."""
     print(f"{'':<34} {'works':>5} {'p50 ms':>9} {'p99 ms':>9} {'worst ms':>9}")
     with tempfile.TemporaryDirectory(prefix="cancelling-") as name, running_redis(Path(name) / "redis") as (url, _):
-        for pool in ("prefork", "threads"):
+        for pool in pools:
             folder = Path(name) / pool
             (folder / "token").mkdir(parents=True)
             (folder / "gone").mkdir()

@@ -46,6 +46,7 @@ MAIN = (
     Row("one at a time: p95, ms", "p95", digits=2),
     Row("submit_many against a loop of apply_async, works/s", "submit_many", "apply_async", at_least=5.0),
     Row("a loop of submit_work against one of apply_async, works/s", "submit_work", "apply_async"),
+    Row("submit_many against apply_async, CPU µs per work: client and Redis", "cpu_submit_many", "cpu_apply_async"),
     Row("client: round trips to Redis per work", "client_round_trips", digits=2, at_most=1.0),
     Row("client: bytes to and from Redis per work", "client_bytes"),
     Row("all: bytes to and from Redis per work", "redis_bytes"),

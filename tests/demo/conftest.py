@@ -71,8 +71,17 @@ class Demo:
         return not list(self.tmp.iterdir())
 
 
+@pytest.fixture(scope="session")
+def inherited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment. Where no bytecode is written, a folder for it: a dozen processes must not compile all anew."""
+    if not sys.dont_write_bytecode:
+        return dict(os.environ)
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return given | {"PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
+
+
 @pytest.fixture
-def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+def start_demo(tmp_path: Path, inherited: dict[str, str]) -> Iterator[Callable[..., Demo]]:
     started: list[Demo] = []
 
     def start(*command: str, **environment: str) -> Demo:
@@ -80,7 +89,7 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
         tmp.mkdir()
         process = subprocess.Popen(
             [sys.executable, *command],
-            env={**os.environ, "TMPDIR": str(tmp), "PYTHONUNBUFFERED": "1", **environment},
+            env={**inherited, "TMPDIR": str(tmp), "PYTHONUNBUFFERED": "1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,5 +1,6 @@
 """No call holds Redis for more than 5 ms, with a thousand interests in one work or in a thousand works."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable
 from importlib.resources import files
@@ -120,6 +121,13 @@ def round_through_the_lapsed(lane: Lane, ids: list[str]) -> None:
     assert lane.ledger.counts("default")[State.PENDING] == len(ids)
 
 
+def sweep_behind_the_dropped(lane: Lane, ids: list[str]) -> None:
+    lane.let_pass(61)
+    while waiting := lane.redis.rpop(lane.keys.queue):
+        lane.ask(json.loads(waiting)["properties"]["correlation_id"])
+    assert lane.ledger.counts("default")[State.EXPIRED] == len(ids)
+
+
 def heartbeat_of_a_large_worker(lane: Lane, ids: list[str]) -> None:
     for id in ids[:200]:
         lane.ask(id)
@@ -138,6 +146,7 @@ def forgetting_a_page(lane: Lane, ids: list[str]) -> None:
         round_through_the_due,
         round_through_the_overdue,
         round_through_the_lapsed,
+        sweep_behind_the_dropped,
         heartbeat_of_a_large_worker,
         forgetting_a_page,
     ],

@@ -36,15 +36,19 @@ def app(fleet: Fleet) -> Iterator[Celery]:
 def test_each_of_many_works_cancelled_on_a_busy_fleet_stops_and_says_why(fleet: Fleet, log: Log, count: int) -> None:
     waiters = submit_many(running.trace, [{"log": log.path}] * count, timeout=60)
     left = {waiter.id: waiter for waiter in waiters}
+
+    def begun() -> list[str]:
+        return [run.work for run in log.going_on() if run.work in left]
+
     while left:
-        for run in eventually(lambda: [run for run in log.going_on() if run.work in left], what=f"of {len(left)} some run"):
-            left.pop(run.work).cancel()
+        for id in eventually(begun, what="some of the rest run"):
+            left.pop(id).cancel()
     eventually(lambda: not log.going_on(), what="all have stopped")
     runs = log.runs()
     assert len(runs) == count
     assert {run.why for run in runs} == {Reason.WITHDRAWN}
     assert all(isinstance(waiter.exception(), WorkCancelled) for waiter in waiters)
-    eventually(lambda: {fleet.lane.state(waiter.id) for waiter in waiters} == {State.CANCELLED}, what="so says the ledger")
+    eventually(lambda: {fleet.lane.state(run.work) for run in runs} == {State.CANCELLED}, what="so says the ledger")
 
 
 @each_kind

@@ -25,7 +25,8 @@ CASES = [(pool, victim) for pool, victims in VICTIMS.items() for victim in victi
 
 def children_of(pid: int) -> list[int]:
     """The pool processes of a worker."""
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def kill(worker: Worker, victim: str, log: Log) -> dict[int, float]:
@@ -70,7 +71,8 @@ def test_whatever_is_killed_every_work_completes_once_and_no_two_runs_of_it_over
     eventually(lambda: any(run.pid in mine for run in log.going_on()), what="it runs some")
     killed_at = time.monotonic()
     killed = kill(first, victim, log)
-    answers = [waiter.result(timeout=killed_at + within + count * seconds / slots - time.monotonic()) for waiter in waiters]
+    over_at = killed_at + within + count * seconds / slots
+    answers = [waiter.result(timeout=over_at - time.monotonic()) for waiter in waiters]
     recovered_in = max([run.began_at for run in log.runs() if run.attempt > 1], default=killed_at) - killed_at
     assert recovered_in <= within
     eventually(lambda: not [run for run in log.going_on() if run.pid not in killed], what="no run goes on")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from askfirst import WorkWaiter, cancel, submit_work
 from askfirst.waiters.client import Client
 from tests.support import running
-from tests.support.eventually import eventually
 from tests.support.fleet import Worker
 from tests.support.running import USES, Log
 
@@ -27,9 +26,9 @@ def opened(tmp_path: Path) -> Log:
 @pytest.fixture
 def worker(
     client: Client, start_traced: Callable[..., Worker], opened: Log, monkeypatch: pytest.MonkeyPatch, pool: str
-) -> Iterator[Worker]:
+) -> Worker:
     monkeypatch.setenv("RESOURCE_LOG", str(opened.path))
-    yield start_traced(pool=pool, concurrency=2, changed={"drain": 0.5, "grace": 2.0})
+    return start_traced(pool=pool, concurrency=2, changed={"drain": 0.5, "grace": 2.0})
 
 
 def _answered(waiter: WorkWaiter, worker: Worker) -> None:
@@ -54,11 +53,11 @@ def test_on_each_way_out_everything_is_closed_once(worker: Worker, opened: Log, 
     for number, (way, finish) in enumerate(WAYS_OUT.items()):
         log = Log(tmp_path / f"runs {way}")
         wish = 1.0 if way == "deadline" else 30.0
-        waiter = submit_work(work, log=log.path, way=way if way in ("success", "error", "exit") else "wait", timeout=wish)
+        does = way if way in ("success", "error", "exit") else "wait"
+        waiter = submit_work(work, log=log.path, way=does, timeout=wish)
         log.wait_for("began")
         finish(waiter, worker)
-        closed = (number + 1) * len(HELD[kind])
-        eventually(lambda: len(opened.events("closed")) == closed, within=5, what=f"closed after {way}")
+        opened.wait_for("closed", (number + 1) * len(HELD[kind]), within=5)
         counts = Counter((line["event"], line["resource"]) for line in opened.lines())
         assert set(counts.values()) == {number + 1}, way
         last = [line["resource"] for line in opened.lines()][-2 * len(HELD[kind]) :]

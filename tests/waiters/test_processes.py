@@ -93,11 +93,13 @@ def test_the_childs_end_withdraws_nothing_of_the_parents(forking: Callable[[str]
     process = forking(
         """
         waiter = submit_work(works.add, a=1, timeout=20)
+        in_child(lambda: say("a child that has nothing to do with it"))
         in_child(lambda: say("child", waiter.done()))
         say(waiter.id)
         say("parent", waiter.result())
         """
     )
+    assert process.line() == "a child that has nothing to do with it"
     assert process.line() == "child False"
     id = process.line()
     assert lane.state(id) is State.PENDING

@@ -32,7 +32,8 @@ def mailbox_sync(
     `source` is `imaps://user@host/folder` (without folder: all of them), `imap://…` (on this machine in clear,
     anywhere else with STARTTLS or not at all), `mbox:///path` or `maildir:///path`. The password is the first line of
     `password_file`: operators see the payload. `index` is an SQLite database of this one source, made if it isn't
-    there; its view `mail` has a row for each message. `batch` is how many messages are asked for at once.
+    there; its view `mail` has a row for each message. All paths are of the worker's machine. `batch` is how many
+    messages are asked for at once.
 
     Name the account by the work's key, such as `key="mailbox:user@host"`: then whoever asks while it is synchronised
     joins. However a sync ends, what it has done stays done, and the next one goes on from there: what was stored is

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .errors import ServerUnavailable
 from .options import SyncContext
@@ -20,8 +20,9 @@ class Backoff:
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
 
-    def __init__(self, ctx: SyncContext) -> None:
+    def __init__(self, ctx: SyncContext, tell: Callable[[str], None]) -> None:
         self._ctx = ctx
+        self._tell = tell
         self._failures = 0
 
     def reset(self) -> None:
@@ -37,6 +38,7 @@ class Backoff:
         if delay >= self._ctx.remaining():
             raise ServerUnavailable(f"{reason}; no time is left to try again") from reason
         self._ctx.log.warning("try %d failed: %s; waiting %.1f s", self._failures, reason, delay)
+        self._tell(f"waiting {delay:.0f} s: {reason}")
         self._ctx.sleep(delay)
 
 

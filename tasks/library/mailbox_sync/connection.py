@@ -20,8 +20,8 @@ from .mailboxes import ConnectionLost, Refused
 from .options import SyncContext
 
 COMMAND_SECONDS = 30.0
-# Nothing can look up while a connection is made.
-_CONNECT_SECONDS = 10.0
+# Nothing can look up while a connection is made: it must take less than the grace of a work that is to stop.
+_CONNECT_SECONDS = 4.0
 _LOGOUT_SECONDS = 2.0
 
 # How long a lost interest, or the end of a limit, goes unnoticed while the server is silent.
@@ -91,8 +91,7 @@ class Connection(imaplib.IMAP4):
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         """Connects."""
         self.host, self.port = host, port
-        patience = min(self._limit.remaining(), _CONNECT_SECONDS)
-        self.sock = socket.create_connection((host, port), max(patience, _SLICE))
+        self.sock = socket.create_connection((host, port), self._at_most(_CONNECT_SECONDS))
         if self._address.tls:
             self._encrypt()
         self.sock.settimeout(_SLICE)
@@ -115,7 +114,7 @@ class Connection(imaplib.IMAP4):
 
     def send(self, data: Any) -> None:
         """Sends all of it."""
-        self.sock.settimeout(max(self._limit.remaining(), _SLICE))
+        self.sock.settimeout(self._at_most(COMMAND_SECONDS))
         self.sock.sendall(data)
         self.sock.settimeout(_SLICE)
 
@@ -136,13 +135,16 @@ class Connection(imaplib.IMAP4):
             self._received += chunk
             return
 
+    def _at_most(self, seconds: float) -> float:
+        return max(min(self._limit.remaining(), seconds), _SLICE)
+
     def _take(self, size: int) -> bytes:
         taken = bytes(self._received[:size])
         del self._received[:size]
         return taken
 
     def _encrypt(self) -> None:
-        self.sock.settimeout(max(self._limit.remaining(), _SLICE))
+        self.sock.settimeout(self._at_most(_CONNECT_SECONDS))
         self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
         self.sock.settimeout(_SLICE)
         # What somebody in between said before the handshake is not the server's word.

@@ -32,7 +32,7 @@ CREATE TABLE folder (
     highestmodseq INTEGER,
     -- 0 while a folder is indexed anew, until it takes the place of the one that is current.
     current INTEGER NOT NULL,
-    -- When the index was last equal to the folder.
+    -- When it was last made equal.
     synced_at TEXT,
     UNIQUE (name, current)
 );

@@ -90,13 +90,12 @@ class Index:
         assert made is not None, "it was made in the lines above"
         return made
 
-    def add(self, folder: FolderRecord, messages: Iterable[tuple[Described, Summary]], uidnext: int) -> int:
-        """Adds messages, and moves the point to go on from, but never back. Returns how many were new."""
+    def add(self, folder: FolderRecord, messages: Iterable[tuple[Described, Summary]], uidnext: int) -> None:
+        """Adds messages, and moves the point to go on from, but never back."""
         rows = [_row(folder, described, summary) for described, summary in messages]
         with self._database.transaction() as connection:
-            added = connection.executemany(_INSERT, rows).rowcount
+            connection.executemany(_INSERT, rows)
             connection.execute("UPDATE folder SET uidnext = max(uidnext, ?) WHERE id = ?", (uidnext, folder.id))
-        return added
 
     def change(self, folder: FolderRecord, flags: Mapping[int, str], expunged: Iterable[int] = ()) -> None:
         """Gives messages other flags, and removes messages."""

@@ -34,13 +34,19 @@ class MaildirFiles:
         """The messages of a folder, in the order in which they came."""
         path = self._paths[name]
         box = mailbox.Maildir(path, create=False)
-        entries = [entry for part in ("cur", "new") for entry in os.scandir(path / part) if entry.name[0] != "."]
-        for entry in sorted(entries, key=lambda entry: entry.name):
+        # Mail programs move messages from new to cur: who looks in this order misses none, but may meet one twice.
+        entries = {
+            entry.name.partition(":")[0]: entry
+            for part in ("new", "cur")
+            for entry in os.scandir(path / part)
+            if not entry.name.startswith(".")
+        }
+        for unique, entry in sorted(entries.items()):
             try:
                 status = entry.stat()
             except FileNotFoundError:
-                continue  # renamed or gone meanwhile: the next sync sees it as it is then
-            unique, _, flags = entry.name.partition(":2,")
+                continue  # it has another name now, or is gone: the next sync will see
+            flags = entry.name.partition(":2,")[2]
             yield Found(
                 stable_id=unique,
                 flags=flags_text(_FLAGS[flag] for flag in flags if flag in _FLAGS),

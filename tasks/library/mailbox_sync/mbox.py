@@ -1,4 +1,7 @@
-"""An mbox: a message is known by the digest of its content, without the headers in which readers keep their flags."""
+"""An mbox: a message is known by the digest of its content, without the headers in which readers keep their flags.
+
+It is read without locks, which would have to be written beside it. What is changed meanwhile, the next sync sees whole.
+"""
 
 import hashlib
 import mailbox

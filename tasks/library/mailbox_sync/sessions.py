@@ -44,7 +44,7 @@ def run_sync(ctx: SyncContext, source: str, path: Path, password_file: Path | No
 
 
 def _sync_server(ctx: SyncContext, address: ImapAddress, password: str, sync: Sync) -> None:
-    backoff = Backoff(ctx)
+    backoff = Backoff(ctx, sync.tally.tell)
     while True:
         steps = sync.tally.steps
         try:

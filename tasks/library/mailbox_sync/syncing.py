@@ -146,7 +146,7 @@ class Sync:
         failure = None
         try:
             folder.fetch(group, arrived)
-        except BaseException as error:  # raised again below: this one must be kept waiting until all is safe
+        except BaseException as error:  # it waits, whatever it is, until what came is safe
             failure = error
         came = {message.described.uid for message in arrived}
         # What doesn't come although all went well is gone since it was described.
@@ -154,13 +154,13 @@ class Sync:
         self._keep(record, arrived, left[0].uid if left else group[-1].uid + 1)
         if failure is None:
             self._pace.succeeded()
-        elif isinstance(failure, Refused) and len(group) == 1:
-            self._keep_unreadable(record, group[0], str(failure))
             return []
-        elif isinstance(failure, Refused | ConnectionLost):
+        if isinstance(failure, Refused | ConnectionLost):
             self._pace.failed([message.uid for message in left])
-        if failure is not None and not isinstance(failure, Refused):
+        if not isinstance(failure, Refused):
             raise failure
+        if left and len(group) == 1:
+            self._keep_unreadable(record, left.pop(), str(failure))
         return left
 
     def _keep(self, record: FolderRecord, arrived: Sequence[Fetched], uidnext: int) -> None:

@@ -47,8 +47,11 @@ class Tally:
     def reach(self, folder: str, messages: int) -> None:
         """Tells the callers how many messages of a folder are in the index."""
         self._reached[folder] = messages
-        done, total = sum(self._reached.values()), sum(self._expected.values())
-        self._ctx.progress(done, total, f"{folder}: {messages:,} of {self._expected[folder]:,} messages")
+        self.tell(f"{folder}: {messages:,} of {self._expected[folder]:,} messages")
+
+    def tell(self, note: str) -> None:
+        """Tells the callers how far all of it is, with a note."""
+        self._ctx.progress(sum(self._reached.values()), sum(self._expected.values()) or None, note)
 
     def add(self, folder: str, uid: int, summary: Summary, fetched_bytes: int | None) -> None:
         """Counts a message that is new in the index; None if its text couldn't be fetched."""

@@ -62,6 +62,17 @@ def test_new_messages_changed_flags_and_expunges_are_all_that_a_second_sync_brin
     assert index.rows("SELECT DISTINCT flags FROM mail ORDER BY 1") == [("",), (r"$Forwarded \Seen",), (r"\Flagged",)]
 
 
+def test_with_condstore_the_server_tells_only_what_changed(account, sync, proxy):
+    sync(account.url(port=proxy.port))
+    account.flag("9", r"+FLAGS (\Seen)")
+    commands, told = [], []
+    proxy.answer = commands.append
+    proxy.rewrite = lambda line: told.append(line) or line
+    assert sync(account.url(port=proxy.port)).changed == 1
+    assert any("CHANGEDSINCE" in command for command in commands)
+    assert len([line for line in told if b" FETCH " in line]) == 1
+
+
 def test_an_expunge_that_a_new_message_makes_up_for_is_seen(account, sync, index):
     """The numbers of messages are the same before and after."""
     sync(account.url())

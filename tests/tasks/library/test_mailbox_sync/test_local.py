@@ -160,6 +160,21 @@ def test_a_maildir_that_changes_while_it_is_read(tmp_path, sync, index, monkeypa
     box.close()
 
 
+def test_a_maildir_message_that_is_moved_while_we_look_is_seen_once(tmp_path, sync, monkeypatch):
+    box = Maildir(tmp_path / "mail")
+    scan = os.scandir
+
+    def scandir(path):
+        entries = list(scan(path))
+        for entry in entries if path.name == "new" else []:
+            os.rename(entry.path, f"{path.parent}/cur/{entry.name}:2,S")
+        return iter(entries)
+
+    monkeypatch.setattr(maildir.os, "scandir", scandir)
+    assert sync(box.source).messages == COUNT
+    box.close()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
 def test_what_may_not_be_read_is_said(tmp_path, sync):
     path = tmp_path / "mbox"

@@ -19,8 +19,9 @@ class Waits(WorkContext):
     """A context whose time flies: it keeps how long it was to sleep, and doesn't."""
 
     def __init__(self, timeout: float = 600) -> None:
-        super().__init__(timeout=timeout)
+        self.notes: list[str | None] = []
         self.slept: list[float] = []
+        super().__init__(timeout=timeout, report=lambda progress: self.notes.append(progress.note))
 
     def sleep(self, seconds: float) -> None:
         self.check()
@@ -46,6 +47,7 @@ def test_a_server_that_says_bye_first_is_asked_again_later(account, sync, proxy,
     sync(account.url(port=proxy.port), ctx)
     assert index.mail() == account.mail()
     assert len(ctx.slept) == 3
+    assert sum(note.endswith("s: * BYE [UNAVAILABLE] too many of you") for note in ctx.notes) == 3
 
 
 def test_dovecots_own_limit_of_connections(account, sync, index, quick_retries, caplog):
@@ -146,12 +148,9 @@ def test_flags_that_others_change_meanwhile_are_not_given_to_the_wrong_message(a
         if command.startswith("UID FETCH"):
             account.flag(str(next(changes)), r"+FLAGS (\Flagged)")
 
-    def rewrite(line: bytes) -> bytes:
-        told.append(line)
-        return line
-
     with ImapProxy(account.dovecot.port, host) as proxy:
-        proxy.answer, proxy.rewrite = answer, rewrite
+        proxy.answer = answer
+        proxy.rewrite = lambda line: told.append(line) or line
         sync(account.url(port=proxy.port), batch=50)
         proxy.answer = lambda command: None
         sync(account.url(port=proxy.port))

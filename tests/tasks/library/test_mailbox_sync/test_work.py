@@ -10,7 +10,7 @@ from askfirst.config import Settings
 from askfirst.tasks.library.mailbox_sync import SyncReport, mailbox_sync
 from tests.support.eventually import eventually
 from tests.tasks.library.test_mailbox_sync.conftest import LARGE
-from tests.tasks.library.test_mailbox_sync.proxy import Fate
+from tests.tasks.library.test_mailbox_sync.proxy import Fate, ImapProxy
 
 IMPORTS = ["askfirst.tasks.library.mailbox_sync"]
 
@@ -32,52 +32,51 @@ def submit(client, proxy, index, password_file) -> Callable[..., object]:
     return submit
 
 
-@pytest.fixture
-def halt_at(proxy) -> Callable[[int], threading.Event]:
-    """Has the server halt before a message, by its number, until the event is set."""
+class Halt:
+    """The server halts before a message, by its number among all, until it is told to go on."""
 
-    def halt(at: int) -> threading.Event:
-        go_on = threading.Event()
+    def __init__(self, proxy: ImapProxy, at: int) -> None:
+        self._at = at
+        self._reached = threading.Event()
+        self._over = threading.Event()
+        proxy.fate = self._fate
 
-        def fate(number: int, uid: int) -> Fate:
-            if number == at:
-                go_on.wait(20)
-            return Fate.PASS
+    def wait(self) -> None:
+        assert self._reached.wait(15), "the server was never asked for that message"
 
-        proxy.fate = fate
-        return go_on
+    def go_on(self) -> None:
+        self._over.set()
 
-    return halt
-
-
-def halted(waiter, at: int) -> None:
-    """Waits until a sync has stored all but what the server holds back."""
-    eventually(lambda: (found := waiter.status()) and found.progress and found.progress.done >= at - 100, within=15)
+    def _fate(self, number: int, uid: int) -> Fate:
+        if number == self._at:
+            self._reached.set()
+            self._over.wait(20)
+        return Fate.PASS
 
 
-def test_cancelled_and_killed_half_way(new_account, submit, start_worker, halt_at, proxy, index):
+def test_cancelled_and_killed_half_way(new_account, submit, start_worker, proxy, index):
     account = new_account(LARGE)
     first = start_worker("w1", imports=IMPORTS)
 
     # Two callers share one sync; it stops when the last one leaves.
-    go_on = halt_at(550)
+    halt = Halt(proxy, at=550)
     waiters = [submit(account), submit(account)]
     assert waiters[0].id == waiters[1].id
-    halted(waiters[0], 550)
+    halt.wait()
     waiters[0].cancel()
     assert waiters[1].status().state is State.RUNNING
     waiters[1].cancel()
     eventually(lambda: status(waiters[1].id).state is State.CANCELLED)
     eventually(lambda: len(index.uids()) == 549, what="what came whole is in the index")
-    go_on.set()
+    halt.go_on()
 
     # The next one goes on, and its worker is killed; another one takes over.
-    go_on = halt_at(1_250)
+    halt = Halt(proxy, at=1_250)
     waiter = submit(account)
-    halted(waiter, 1_250)
+    halt.wait()
     start_worker("w2", imports=IMPORTS, heard=False)
     first.kill()
-    go_on.set()
+    halt.go_on()
     assert attach(f"mailbox:{account.user}").id == waiter.id
     report = waiter.result(timeout=20)
     assert isinstance(report, SyncReport)
