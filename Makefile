@@ -24,7 +24,7 @@ slow: $(VENV)/.dev ## the tests in full size: half-minute outages, hundreds of w
 	$(BIN)/python -m pytest -m slow
 
 containers: $(VENV)/.dev ## the deployment in real containers (needs a container engine)
-	ASKFIRST_TEST_CONTAINERS=pull $(BIN)/python -m pytest -m containers -rs
+	CONTAINERS=pull $(BIN)/python -m pytest -m containers -rs
 
 check: lint types imports ## ruff, strict mypy and import-linter
 

@@ -1,5 +1,6 @@
 """One deployment for all tests of this folder that need one."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
     The image askfirst:test stays behind: the engine builds the next one from its layers.
     """
+    if "CONTAINERS" not in os.environ:
+        pytest.skip("real containers take minutes: `make containers` runs them")
     try:
         engine = find_engine()
     except NoEngine as reason:

@@ -1,27 +1,18 @@
 """No call holds Redis for more than 5 ms, with a thousand interests in one work or in a thousand works."""
 
 import json
-from collections import defaultdict
 from collections.abc import Callable
-from importlib.resources import files
-from statistics import median
 from typing import Any, TypeVar
 
 import pytest
 
 from askfirst.config import Settings
-from askfirst.interest.script import script
-from askfirst.interest.states import Reason, State
+from askfirst.interest.states import Reason
 from tests.support.lanes import Lane
 
 Thing = TypeVar("Thing")
 
-SCRIPTS = [
-    entry.name.removesuffix(".lua")
-    for entry in files("askfirst.interest").joinpath("scripts").iterdir()
-    if entry.name.endswith(".lua")
-]
-LIMIT = 5_000  # µs, as Redis itself measures it
+LIMIT = 5.0  # ms
 
 
 def a_thousand_works(lane: Lane) -> list[str]:
@@ -32,34 +23,38 @@ def one_work_of_a_thousand(lane: Lane) -> str:
     return {lane.submit(f"caller{n}", key="k").id for n in range(1000)}.pop()
 
 
-def too_slow(lane: Lane, prepare: Callable[[Lane], Thing], act: Callable[[Lane, Thing], object]) -> dict[str, int]:
-    """The scripts that typically take Redis longer than the limit, and how long (µs).
+def longest(lane: Lane, prepare: Callable[[Lane], Thing], act: Callable[[Lane, Thing], object]) -> float:
+    """The processor time of a long call (ms): three quarters of a round's are shorter; the best of three rounds.
 
-    Typically: the median of a round's calls, in the best of three rounds, since another process may have the processor.
+    Redis tells it itself. The time by the clock would be that of a busy machine, where others have the processor too.
     """
     rounds = []
+    batch = lane.ledger.line.batch
+
+    def measured(*arguments: Any, **options: Any) -> Any:
+        before = processor_time(lane.redis)
+        replies = batch(*arguments, **options)
+        took.append(processor_time(lane.redis) - before)
+        return replies
+
     for _ in range(3):
         lane.redis.flushdb()
         thing = prepare(lane)
-        lane.redis.config_set("slowlog-log-slower-than", 0)
-        lane.redis.config_set("slowlog-max-len", 10_000)
-        lane.redis.slowlog_reset()
-        act(lane, thing)
-        lane.redis.config_set("slowlog-log-slower-than", 10_000)
-        rounds.append({name: median(took) for name, took in durations(lane.redis).items()})
-    best = {name: min(each[name] for each in rounds) for name in rounds[0]}
-    return {name: int(took) for name, took in best.items() if took > LIMIT}
+        took: list[float] = []
+        lane.ledger.line.batch = measured  # type: ignore[method-assign]  # for the moment
+        try:
+            act(lane, thing)
+        finally:
+            lane.ledger.line.batch = batch  # type: ignore[method-assign]
+        rounds.append(sorted(took)[len(took) * 3 // 4])
+    print("LONGEST", act.__name__, rounds)
+    return min(rounds)
 
 
-def durations(redis: Any) -> dict[str, list[int]]:
-    """How long each call of a script took (µs), by the script's name."""
-    names = {script(name).sha: name for name in SCRIPTS}
-    found = defaultdict(list)
-    for entry in redis.slowlog_get(10_000):
-        command, *arguments = entry["command"].split()
-        if command == b"EVALSHA":
-            found[names[arguments[0].decode()]].append(entry["duration"])
-    return found
+def processor_time(redis: Any) -> float:
+    """What Redis has used so far, in ms."""
+    used = redis.info("cpu")
+    return 1000 * float(used["used_cpu_user_main_thread"] + used["used_cpu_sys_main_thread"])
 
 
 def finish(lane: Lane, id: str) -> None:
@@ -95,67 +90,78 @@ def join_and_withdraw(lane: Lane, id: str) -> None:
 
 @pytest.mark.parametrize("act", [finish, cancel, all_callers_gone, all_callers_in_doubt, beat, join_and_withdraw])
 def test_a_work_of_a_thousand_callers_holds_nobody_up(lane: Lane, act: Callable[[Lane, str], None]) -> None:
-    assert too_slow(lane, one_work_of_a_thousand, act) == {}
+    assert longest(lane, one_work_of_a_thousand, act) < LIMIT
 
 
-def round_through_the_due(lane: Lane, ids: list[str]) -> None:
+def due(lane: Lane) -> list[str]:
+    ids = a_thousand_works(lane)
     lane.redis.zadd(lane.keys.index("PENDING"), dict.fromkeys(ids, 1))
-    while lane.tend(idle=True) == 0:
-        pass
+    return ids
 
 
-def round_through_the_overdue(lane: Lane, ids: list[str]) -> None:
+def overdue(lane: Lane) -> list[str]:
+    ids = a_thousand_works(lane)
     lane.let_pass(61)
-    while lane.tend(idle=True) == 0:
-        pass
-    assert lane.ledger.counts("default")[State.EXPIRED] == len(ids)
+    return ids
 
 
-def round_through_the_lapsed(lane: Lane, ids: list[str]) -> None:
+def running(lane: Lane) -> list[str]:
+    ids = a_thousand_works(lane)
     for id in ids:
         lane.ask(id)
+    return ids
+
+
+def without_leases(lane: Lane) -> list[str]:
+    ids = running(lane)
     lane.redis.zadd(lane.keys.index("RUNNING"), dict.fromkeys(ids, 1))
     lane.redis.hset(lane.keys.evidence, mapping={"last": lane.now(), "since": 0})
+    return ids
+
+
+def ended(lane: Lane) -> list[str]:
+    ids = a_thousand_works(lane)
+    for id in ids:
+        lane.ledger.cancel(id, Reason.CANCELLED)
+    return ids
+
+
+def tend(lane: Lane, ids: list[str]) -> None:
     while lane.tend(idle=True) == 0:
         pass
-    assert lane.ledger.counts("default")[State.PENDING] == len(ids)
 
 
-def sweep_behind_the_dropped(lane: Lane, ids: list[str]) -> None:
-    lane.let_pass(61)
-    while waiting := lane.redis.rpop(lane.keys.queue):
-        lane.ask(json.loads(waiting)["properties"]["correlation_id"])
-    assert lane.ledger.counts("default")[State.EXPIRED] == len(ids)
+def ask_for_all(lane: Lane, ids: list[str]) -> None:
+    while message := lane.redis.rpop(lane.keys.queue):
+        lane.ask(json.loads(message)["properties"]["correlation_id"])
 
 
-def heartbeat_of_a_large_worker(lane: Lane, ids: list[str]) -> None:
-    for id in ids[:200]:
-        lane.ask(id)
+def beat_for_two_hundred(lane: Lane, ids: list[str]) -> None:
     lane.beat(*((id, 1) for id in ids[:200]))
 
 
-def forgetting_a_page(lane: Lane, ids: list[str]) -> None:
-    for id in ids[:200]:
-        lane.ledger.cancel(id, Reason.CANCELLED)
+def forget_a_page(lane: Lane, ids: list[str]) -> None:
     assert lane.ledger.forget("default", ids[:200], 0) == 200
 
 
 @pytest.mark.parametrize(
-    "act",
+    ("prepare", "act"),
     [
-        round_through_the_due,
-        round_through_the_overdue,
-        round_through_the_lapsed,
-        sweep_behind_the_dropped,
-        heartbeat_of_a_large_worker,
-        forgetting_a_page,
+        (due, tend),
+        (overdue, tend),
+        (without_leases, tend),
+        (overdue, ask_for_all),
+        (running, beat_for_two_hundred),
+        (ended, forget_a_page),
     ],
 )
-def test_a_thousand_works_hold_nobody_up(lane: Lane, act: Callable[[Lane, list[str]], None]) -> None:
-    assert too_slow(lane, a_thousand_works, act) == {}
+def test_a_thousand_works_hold_nobody_up(
+    lane: Lane, prepare: Callable[[Lane], list[str]], act: Callable[[Lane, list[str]], None]
+) -> None:
+    assert longest(lane, prepare, act) < LIMIT
 
 
 def test_the_largest_payload_holds_nobody_up(lane: Lane) -> None:
     text = "x" * Settings().max_payload
     letter = '"task":"t"},"content-type":"application/json","content-encoding":"utf-8","body":"' + text + '"}'
-    assert too_slow(lane, lambda lane: lane.submission(letter=letter), lambda lane, it: lane.ledger.submit(it)) == {}
+    assert longest(lane, lambda lane: lane.submission(letter=letter), lambda lane, it: lane.ledger.submit(it)) < LIMIT

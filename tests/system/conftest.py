@@ -48,8 +48,7 @@ def default_worker_container(settings: Settings, default_redis_broker: RedisNode
     numbers = iter(range(1, 10))
 
     def start() -> Worker:
-        worker = Worker(settings, tmp_path, name=f"w{next(numbers)}")
-        return worker
+        return Worker(settings, tmp_path, name=f"w{next(numbers)}")
 
     return WorkerNode(start)
 

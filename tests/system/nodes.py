@@ -1,7 +1,7 @@
 """pytest-celery's containers as plain processes: it needs no container engine for what we want of it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_celery import CeleryWorkerContainer, RedisContainer
 
@@ -12,7 +12,7 @@ from tests.support.servers import RedisServer
 class Process:
     """What pytest-celery asks of a Docker container, of a process that can be started again."""
 
-    attrs: dict[str, Any] = {
+    attrs: ClassVar[dict[str, Any]] = {
         "Config": {"Hostname": "localhost", "Env": []},
         "HostConfig": {"PortBindings": {}},
         "NetworkSettings": {"Networks": {}, "Ports": {}},

@@ -95,7 +95,8 @@ def test_cancelling_the_wrapping_future_withdraws(client: Client, lane: Lane) ->
             await wrapped
         return waiter.id
 
-    assert lane.state(asyncio.run(main())) is State.CANCELLED
+    id = asyncio.run(main())
+    eventually(lambda: lane.state(id) is State.CANCELLED, within=5)  # the event loop does not wait for the ledger
 
 
 # asyncio
@@ -170,7 +171,8 @@ def test_a_timeout_around_the_await_withdraws(client: Client, lane: Lane) -> Non
                 await waiter
         return waiter.id
 
-    assert lane.state(asyncio.run(main())) is State.CANCELLED
+    id = asyncio.run(main())
+    eventually(lambda: lane.state(id) is State.CANCELLED, within=5)  # the event loop does not wait for the ledger
 
 
 def test_one_of_two_awaiting_tasks_is_cancelled(client: Client, lane: Lane) -> None:

@@ -150,7 +150,6 @@ class ImapFolder:
         self, uids: str, *items: str, keep: Callable[[dict[str, Value]], None], more_seconds: float = 0.0
     ) -> None:
         """Asks for items of messages, and has each answer kept that came whole, also if others don't any more."""
-        0  # clears what the server told unasked
         parts: list[Any] = []
         try:
             with self._connection.asking(more_seconds):

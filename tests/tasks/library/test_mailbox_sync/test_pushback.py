@@ -29,7 +29,8 @@ class Waits(WorkContext):
 
 
 @pytest.mark.parametrize("command", ["UID FETCH", "UID SEARCH", "EXAMINE", "STATUS", "AUTHENTICATE"])
-def test_a_command_that_is_put_off_is_asked_again_later(account, sync, proxy, index, command):
+def test_a_command_that_is_put_off_is_asked_again_later(new_account, sync, proxy, index, command):
+    account = new_account(60)
     codes = ["THROTTLED", "LIMIT", "INUSE", "UNAVAILABLE", "OVERQUOTA"]
     put_off = iter(f"NO [{code}] come back later" for code in codes)
     proxy.answer = lambda line: next(put_off, None) if line.startswith(command) else None

@@ -73,8 +73,9 @@ def test_cancelled_and_killed_half_way(new_account, submit, start_worker, proxy,
     # The next one goes on, and its worker is killed; another one takes over.
     halt = Halt(proxy, at=1_250)
     waiter = submit(account)
+    eventually(lambda: waiter.status().state is State.RUNNING)
+    start_worker("w2", imports=IMPORTS, pool="threads", heard=False)
     halt.wait()
-    start_worker("w2", imports=IMPORTS, heard=False)
     first.kill()
     halt.go_on()
     assert attach(f"mailbox:{account.user}").id == waiter.id
