@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import Settings
 from ..interest.ledger import Ledger
@@ -19,6 +19,8 @@ from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
 from ..tasks.published import publish
 from .resources import ProcessResources
+
+Order = TypeVar("Order")
 
 _EARLY = 1000  # orders kept for runs that have not begun
 
@@ -57,6 +59,8 @@ class Running:
     _contexts: dict[str, WorkContext] = field(default_factory=dict)
     _early: dict[tuple[str, int], str] = field(default_factory=dict)
     """Orders that overtook the run they are for."""
+    _early_deadlines: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Deadlines that did, by the monotonic clock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self, context: WorkContext) -> None:
@@ -64,6 +68,9 @@ class Running:
         with self._lock:
             self._contexts[context.id] = context
             reason = self._early.pop((context.id, context.attempt), "")
+            deadline_at = self._early_deadlines.pop((context.id, context.attempt), None)
+        if deadline_at is not None:
+            context.extend(deadline_at - time.monotonic())
         if reason:
             context.token.trip(reason)
 
@@ -85,17 +92,24 @@ class Running:
         """Trips the token of that run, now or at its start: in a pool child orders can overtake the work."""
         with self._lock:
             if id not in self._contexts:
-                self._early[id, attempt] = reason
-                while len(self._early) > _EARLY:
-                    self._early.pop(next(iter(self._early)))
+                _keep(self._early, (id, attempt), reason)
         self.trip(id, attempt, reason)
 
     def extend(self, id: str, attempt: int, remaining: float) -> None:
-        """Moves the deadline of that run: a caller with a later one has joined."""
+        """Moves the deadline of that run, now or at its start: a caller with a later one has joined."""
         with self._lock:
             context = self._contexts.get(id)
+            if context is None:
+                _keep(self._early_deadlines, (id, attempt), time.monotonic() + remaining)
         if context is not None and context.attempt == attempt:
             context.extend(remaining)
+
+
+def _keep(orders: dict[tuple[str, int], Order], run: tuple[str, int], order: Order) -> None:
+    """Keeps an order for a run that has not begun, and forgets the oldest of too many."""
+    orders[run] = order
+    while len(orders) > _EARLY:
+        orders.pop(next(iter(orders)))
 
 
 class Runtime:

@@ -47,7 +47,6 @@ def longest(lane: Lane, prepare: Callable[[Lane], Thing], act: Callable[[Lane, T
         finally:
             lane.ledger.line.batch = batch  # type: ignore[method-assign]
         rounds.append(sorted(took)[len(took) * 3 // 4])
-    print("LONGEST", act.__name__, rounds)
     return min(rounds)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -15,7 +16,7 @@ import pytest
 from askfirst.tasks import Token, WorkContext
 from askfirst.tasks.library.mailbox_sync import SyncReport, backoff, mailbox_sync
 from tests.support.leaks import lasting_children
-from tests.tasks.library.test_mailbox_sync.dovecot import PASSWORD, Dovecot, find_dovecot
+from tests.tasks.library.test_mailbox_sync.dovecot import PASSWORD, Dovecot, find_dovecot, quick_folder
 from tests.tasks.library.test_mailbox_sync.messages import copies
 from tests.tasks.library.test_mailbox_sync.proxy import ImapProxy
 
@@ -132,8 +133,10 @@ def proxy(dovecot: Dovecot) -> Iterator[ImapProxy]:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> IndexFile:
-    return IndexFile(tmp_path / "index.db")
+def index() -> Iterator[IndexFile]:
+    folder = quick_folder()
+    yield IndexFile(folder / "index.db")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -158,3 +161,10 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backoff as ever, but in hundredths of seconds."""
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(backoff, "LONGEST_DELAY", 0.1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder are among those of `make slow`: they stop, kill and wait for whole fleets."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)

@@ -85,9 +85,7 @@ class Dovecot:
     """The server; every user exists, and all have the same password."""
 
     def __init__(self) -> None:
-        # In memory where that can be had: to make some thousand files on a busy disk takes most of a test's time.
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.folder = Path(tempfile.mkdtemp(prefix="askfirst-dovecot-", dir=memory))
+        self.folder = quick_folder()
         self.certificate = self.folder / "certificate.pem"
         self.port = free_port()
         self.tls_port = free_port()
@@ -197,6 +195,11 @@ class Dovecot:
             for path, folders, files in os.walk(folder):
                 for name in [".", *folders, *(file for file in files if not file[0].isdigit())]:
                     os.chown(Path(path, name), self._account.pw_uid, self._account.pw_gid)
+
+
+def quick_folder() -> Path:
+    """A new folder, in memory where it can be: on a busy disk, making files and syncing them takes most of the time."""
+    return Path(tempfile.mkdtemp(prefix="askfirst-mail-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
 
 
 def find_dovecot() -> Path | None:

@@ -33,7 +33,7 @@ def submit(client, proxy, index, password_file) -> Callable[..., object]:
 
 
 class Halt:
-    """The server halts before a message, by its number among all, until it is told to go on."""
+    """The server halts before a message, by its number among all, until it is told to go on; then it hangs up."""
 
     def __init__(self, proxy: ImapProxy, at: int) -> None:
         self._at = at
@@ -48,10 +48,11 @@ class Halt:
         self._over.set()
 
     def _fate(self, number: int, uid: int) -> Fate:
-        if number == self._at:
-            self._reached.set()
-            self._over.wait(20)
-        return Fate.PASS
+        if number != self._at:
+            return Fate.PASS
+        self._reached.set()
+        self._over.wait(20)
+        return Fate.CUT
 
 
 def test_cancelled_and_killed_half_way(new_account, submit, start_worker, proxy, index):
