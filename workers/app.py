@@ -80,14 +80,18 @@ def queues_of(settings: Settings) -> list[str]:
 def _prepare(app: Celery, settings: Settings, broker: str | None) -> None:
     app.askfirst = Runtime(settings, broker)
     app.steps["worker"].add(MonitorStep)
-    registry.listen(lambda definition: _add_task(app, definition))
+    added: set[str] = set()
+    registry.listen(lambda definition: _add_task(app, definition, added))
     control.replace_revoke()
     unknown.connect()
     listen_in_child()
 
 
-def _add_task(app: Celery, definition: WorkType) -> None:
-    app.task(name=definition.name, base=WorkTask, work_type=definition, typing=False)(definition.function)
+def _add_task(app: Celery, definition: WorkType, added: set[str]) -> None:
+    """Once per name: a module that is imported anew declares its works again, and the task finds the newest."""
+    if definition.name not in added:
+        added.add(definition.name)
+        app.task(name=definition.name, base=WorkTask, declared=definition, typing=False)(definition.function)
 
 
 class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped

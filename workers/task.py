@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Task
 
+from ..tasks import registry
 from ..tasks.definition import WorkType
 from .running import Run, run_plainly, run_work
 from .runtime import runtime_of
@@ -18,7 +19,12 @@ class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
     abstract = True
     # The message is done with when the run is: until then it counts against the prefetch limit.
     acks_late = True
-    work_type: WorkType
+    declared: WorkType
+
+    @property
+    def work_type(self) -> WorkType:
+        """What `@work` declared last under this name."""
+        return registry.find(self.name) or self.declared
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the work if it was asked for through askfirst, else the plain function."""

@@ -19,6 +19,14 @@ CONNECT_TIMEOUT = 0.5
 PASSWORD = "s3cret/Word"
 
 
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    """One of this page's own: what is done to it here would end the session's workers."""
+    server = RedisServer()
+    yield server
+    server.close()
+
+
 def refusal_of(url: str) -> str:
     """What using the Redis at this URL fails with; checks what is true of every refusal."""
     ledger = Ledger(Line(url, CONNECT_TIMEOUT), "test", Policy())

@@ -24,7 +24,7 @@ from tests.tasks.library.test_mailbox_sync.proxy import ImapProxy
 Mail = dict[int, tuple[str, str, int, str]]
 
 LARGE = 2_000
-SMALL = 300
+SMALL = 200
 _names = itertools.count()
 _FETCHED = re.compile(
     rb'UID (\d+) FLAGS \((.*?)\) INTERNALDATE "(.*?)" RFC822.SIZE (\d+) BODY\[\] \{\d+\}$', re.DOTALL
@@ -122,7 +122,7 @@ def new_account(dovecot: Dovecot) -> Callable[[int], Account]:
 
 @pytest.fixture
 def account(new_account: Callable[[int], Account]) -> Account:
-    """An account with a few hundred messages."""
+    """An account with some hundred messages."""
     return new_account(SMALL)
 
 

@@ -1,7 +1,6 @@
 """A real IMAP server of the tests' own: dovecot as an ordinary process, on the loopback, in a folder of its own."""
 
 import contextlib
-import getpass
 import grp
 import imaplib
 import itertools
@@ -62,7 +61,14 @@ local {plain_host} {{
     imap_capability = IMAP4rev1
   }}
 }}
+# One process serves many sessions: to start one for each takes longer than most tests.
+service imap {{
+  service_count = 1000
+  process_min_avail = 1
+}}
 service imap-login {{
+  service_count = 0
+  process_min_avail = 1
   chroot =
   inet_listener imap {{
     port = {port}
@@ -90,8 +96,7 @@ class Dovecot:
         self.port = free_port()
         self.tls_port = free_port()
         # It refuses to serve root's mail; so, where the tests run as root, it runs as nobody.
-        self._user = "nobody" if os.geteuid() == 0 else getpass.getuser()
-        self._account = pwd.getpwnam(self._user)
+        self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._numbers = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -154,7 +159,7 @@ class Dovecot:
         )
         config = _CONFIG.format(
             folder=self.folder,
-            user=self._user,
+            user=self._account.pw_name,
             group=grp.getgrgid(self._account.pw_gid).gr_name,
             password=PASSWORD,
             plain_host=PLAIN_HOST,
@@ -168,8 +173,10 @@ class Dovecot:
 
     def _start(self) -> None:
         command = [str(find_dovecot()), "-F", "-c", str(self.folder / "dovecot.conf")]
-        drop = {"user": self._user, "group": self._account.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **drop)
+        as_whom = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **(as_whom if os.geteuid() == 0 else {})
+        )
         eventually(self._answers, what=f"dovecot answers; its log: {self.log()}")
 
     def log(self) -> str:
@@ -190,10 +197,10 @@ class Dovecot:
         return path
 
     def _own(self, folder: Path) -> None:
-        """Has all in a folder belong to whom dovecot runs as; text of mail may be anybody's."""
+        """Has all in a folder belong to whom dovecot runs as."""
         if os.geteuid() == 0:
             for path, folders, files in os.walk(folder):
-                for name in [".", *folders, *(file for file in files if not file[0].isdigit())]:
+                for name in (".", *folders, *files):
                     os.chown(Path(path, name), self._account.pw_uid, self._account.pw_gid)
 
 

@@ -75,7 +75,7 @@ def test_each_wait_is_longer_than_the_one_before_up_to_a_limit_and_no_two_are_al
 
 
 def test_after_progress_the_waits_are_short_again(account, sync, proxy):
-    proxy.fate = lambda number, uid: Fate.CUT if number in (100, 200) else Fate.PASS
+    proxy.fate = lambda number, uid: Fate.CUT if number in (50, 120) else Fate.PASS
     proxy.greeting = lambda number: "* BYE later" if number in (2, 3, 4) else None
     ctx = Waits()
     sync(account.url(port=proxy.port), ctx)
@@ -143,7 +143,7 @@ def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, pro
 def test_flags_that_others_change_meanwhile_are_not_given_to_the_wrong_message(account, sync, index, host):
     """A server tells of them unasked, by the number of the message, and some without its UID."""
     account.expunge("1:50")  # from now on no number is the UID
-    changes, told = iter(range(60, 300, 20)), []
+    changes, told = iter(range(60, 200, 10)), []
 
     def answer(command: str) -> None:
         if command.startswith("UID FETCH"):
