@@ -91,7 +91,8 @@ def _add_task(app: Celery, definition: WorkType, added: set[str]) -> None:
     """Once per name: a module that is imported anew declares its works again, and the task finds the newest."""
     if definition.name not in added:
         added.add(definition.name)
-        app.task(name=definition.name, base=WorkTask, declared=definition, typing=False)(definition.function)
+        options = {"declared": definition, "typing": False, "shared": False}  # other apps of the process have their own
+        app.task(name=definition.name, base=WorkTask, **options)(definition.function)
 
 
 class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
