@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401  # every look-up of a host needs it: a fork during its import would hang the child
 import math
 import os
 import threading

@@ -10,6 +10,9 @@ from askfirst.config import Settings
 from askfirst.interest.states import Reason
 from tests.support.lanes import Lane
 
+#: Measured, if in Redis's own processor time: a busy machine's caches are enough to disturb it.
+pytestmark = pytest.mark.slow
+
 Thing = TypeVar("Thing")
 
 LIMIT = 5.0  # ms
@@ -23,12 +26,12 @@ def one_work_of_a_thousand(lane: Lane) -> str:
     return {lane.submit(f"caller{n}", key="k").id for n in range(1000)}.pop()
 
 
-def longest(lane: Lane, prepare: Callable[[Lane], Thing], act: Callable[[Lane, Thing], object]) -> float:
-    """The processor time of a long call (ms): three quarters of a round's are shorter; the best of three rounds.
+def long_call(lane: Lane, prepare: Callable[[Lane], Thing], act: Callable[[Lane, Thing], object]) -> float:
+    """The processor time of a long call (ms): three quarters of a round's are shorter; the best of up to three rounds.
 
     Redis tells it itself. The time by the clock would be that of a busy machine, where others have the processor too.
     """
-    rounds = []
+    rounds: list[float] = []
     batch = lane.ledger.line.batch
 
     def measured(*arguments: Any, **options: Any) -> Any:
@@ -47,7 +50,9 @@ def longest(lane: Lane, prepare: Callable[[Lane], Thing], act: Callable[[Lane, T
         finally:
             lane.ledger.line.batch = batch  # type: ignore[method-assign]
         rounds.append(sorted(took)[len(took) * 3 // 4])
-    return min(rounds)
+        if rounds[-1] < LIMIT:
+            break
+    return rounds[-1]
 
 
 def processor_time(redis: Any) -> float:
@@ -89,7 +94,7 @@ def join_and_withdraw(lane: Lane, id: str) -> None:
 
 @pytest.mark.parametrize("act", [finish, cancel, all_callers_gone, all_callers_in_doubt, beat, join_and_withdraw])
 def test_a_work_of_a_thousand_callers_holds_nobody_up(lane: Lane, act: Callable[[Lane, str], None]) -> None:
-    assert longest(lane, one_work_of_a_thousand, act) < LIMIT
+    assert long_call(lane, one_work_of_a_thousand, act) < LIMIT
 
 
 def due(lane: Lane) -> list[str]:
@@ -157,10 +162,10 @@ def forget_a_page(lane: Lane, ids: list[str]) -> None:
 def test_a_thousand_works_hold_nobody_up(
     lane: Lane, prepare: Callable[[Lane], list[str]], act: Callable[[Lane, list[str]], None]
 ) -> None:
-    assert longest(lane, prepare, act) < LIMIT
+    assert long_call(lane, prepare, act) < LIMIT
 
 
 def test_the_largest_payload_holds_nobody_up(lane: Lane) -> None:
     text = "x" * Settings().max_payload
     letter = '"task":"t"},"content-type":"application/json","content-encoding":"utf-8","body":"' + text + '"}'
-    assert longest(lane, lambda lane: lane.submission(letter=letter), lambda lane, it: lane.ledger.submit(it)) < LIMIT
+    assert long_call(lane, lambda lane: lane.submission(letter=letter), lambda lane, it: lane.ledger.submit(it)) < LIMIT

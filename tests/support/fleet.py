@@ -62,6 +62,11 @@ class Worker:
     def pid(self) -> int:
         return self.process.pid
 
+    @property
+    def children(self) -> set[int]:
+        """The processes of its pool."""
+        return {int(pid) for tasks in Path(f"/proc/{self.pid}/task").iterdir() for pid in _children_of(tasks)}
+
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
@@ -136,6 +141,13 @@ class Fleet:
 
     def close(self) -> None:
         self.ledger.line.close()
+
+
+def _children_of(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:
+        return []  # the thread is over
 
 
 def lines(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from tests.support import works
 from tests.support.callers import Caller
 from tests.support.servers import RedisServer
 
-TIMEOUT = 0.6
+TIMEOUT = 0.4
 ALLOWED = 0.05
 
 
@@ -121,8 +121,13 @@ def lateness(count):
         time.sleep(0.01)
     return max(late)
 
-one = min(lateness(1) for _ in range(3))
-hundred = min(lateness(100) for _ in range(3))
+def best_of_three(count):
+    tries = []
+    while len(tries) < 3 and min(tries, default=1) > 0.05:
+        tries.append(lateness(count))
+    return min(tries)
+
+one, hundred = best_of_three(1), best_of_three(100)
 say(json.dumps({"bytes": taken, "connections": len(names), "one": one, "hundred": hundred}))
 for waiter in waiters:
     assert not waiter.done()

@@ -198,6 +198,7 @@ def test_an_inherited_waiter_calls_back_in_the_child(forking: Callable[[str], Ca
     assert process.rest() == ["True"]
 
 
+@pytest.mark.slow  # forks at random moments, and has hung once in some twenty runs: the cause is not proved yet
 def test_a_child_of_a_busy_caller_can_ask(forking: Callable[[str], Caller], lane: Lane) -> None:
     """Another thread may hold any lock of ours at the moment of the fork."""
     process = forking(

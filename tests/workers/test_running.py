@@ -151,11 +151,12 @@ def test_a_result_that_cannot_be_carried_fails_that_work_and_the_worker_goes_on(
 
 
 def test_sys_exit_fails_that_work_and_takes_nothing_along(fleet: Fleet) -> None:
-    pids = {submit_work(works.who).result()["pid"] for _ in range(4)}
+    processes = fleet.worker.children
     error = submit_work(works.leave).exception()
     assert isinstance(error, WorkFailed)
     assert (error.error_type, error.message) == ("SystemExit", "3")
-    assert submit_work(works.who).result()["pid"] in pids
+    assert submit_work(works.add, a=1).result() == 2
+    assert fleet.worker.children == processes
 
 
 # Retries

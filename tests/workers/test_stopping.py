@@ -65,12 +65,12 @@ def test_its_deadline_passes(fleet: Fleet, proof: Path) -> None:
 
 
 def test_another_caller_joins_with_a_later_deadline_and_it_goes_on(fleet: Fleet, proof: Path) -> None:
-    first = start(proof, key="k", timeout=2)
+    first = start(proof, key="k", timeout=1.5)
     second = submit_work(works.linger, proof=proof, key="k", timeout=20)
     with pytest.raises(WorkTimeout):
         first.result()
     with pytest.raises(TimeoutError):
-        second.result(timeout=1)
+        second.result(timeout=0.5)
     assert len(lines(proof)) == 1
     second.cancel()
     assert stopped(proof) == f"stopped: {Reason.WITHDRAWN}"

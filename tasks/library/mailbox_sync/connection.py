@@ -52,7 +52,7 @@ class Connection(imaplib.IMAP4):
             with self.asking():
                 self._log_in(password)
                 # A server may offer more to those it knows.
-                self.offers = frozenset(checked(self.capability())[-1].decode("ascii", "replace").upper().split())
+                self.capabilities = self._offers()
         except BaseException as error:
             self.shutdown()
             if isinstance(error, Refused):
@@ -85,6 +85,11 @@ class Connection(imaplib.IMAP4):
             self._ctx.log.debug("%s: no goodbye: %s", self._address.host, error)
         finally:
             self.shutdown()
+
+    @property
+    def numbers_changes(self) -> bool:
+        """Whether it can tell what changed since when (CONDSTORE, RFC 7162)."""
+        return "CONDSTORE" in self.capabilities
 
     # The transport. Whoever waits in it looks up ten times a second.
 
@@ -160,7 +165,10 @@ class Connection(imaplib.IMAP4):
             raise SourceError(f"{self.host}: it offers no encryption: use imaps://, or a server that has STARTTLS")
         checked(self.xatom("STARTTLS"))
         self._encrypt()
-        self.capabilities = tuple(checked(self.capability())[-1].decode("ascii", "replace").upper().split())
+        self.capabilities = self._offers()
+
+    def _offers(self) -> tuple[str, ...]:
+        return tuple(checked(self.capability())[-1].decode("ascii", "replace").upper().split())
 
     def _log_in(self, password: str) -> None:
         if self.state != "NONAUTH":

@@ -53,7 +53,7 @@ class ImapServer:
     def look(self, name: str) -> FolderState | None:
         """The state of a folder; None if the server doesn't say what has to be known."""
         asked = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
-        if "CONDSTORE" in self._connection.offers:
+        if self._connection.numbers_changes:
             asked.append("HIGHESTMODSEQ")
         with self._connection.asking():
             parts = checked(self._connection.status(quoted(name), f"({' '.join(asked)})"))
@@ -89,7 +89,7 @@ class ImapFolder:
             uidvalidity=uidvalidity,
             uidnext=self._said("UIDNEXT") or 0,
             messages=messages,
-            highestmodseq=self._said("HIGHESTMODSEQ"),
+            highestmodseq=self._said("HIGHESTMODSEQ") if connection.numbers_changes else None,
         )
 
     def uids(self, first: int = 1) -> list[int]:
