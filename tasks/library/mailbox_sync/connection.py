@@ -2,7 +2,8 @@
 
 imaplib leaves the transport to its subclasses ("overridable methods", says its source), and a transport of our own is
 why this isn't IMAPClient, which brings its own: a timeout of the socket bounds each piece of an answer but not the
-answer, and who waits in it for a silent server can't learn that nobody wants the sync any more.
+answer, and who waits in it for a silent server can't learn that nobody wants the sync any more. Besides, IMAPClient
+(4.1) files what a server tells unasked by the number of a message under the message with that UID.
 """
 
 import imaplib
@@ -99,7 +100,6 @@ class Connection(imaplib.IMAP4):
         self.sock = socket.create_connection((host, port), self._at_most(_CONNECT_SECONDS))
         if self._address.tls:
             self._encrypt()
-        self.sock.settimeout(_SLICE)
 
     def readline(self) -> bytes:
         """One line, with its end."""
@@ -121,7 +121,6 @@ class Connection(imaplib.IMAP4):
         """Sends all of it."""
         self.sock.settimeout(self._at_most(COMMAND_SECONDS))
         self.sock.sendall(data)
-        self.sock.settimeout(_SLICE)
 
     def shutdown(self) -> None:
         """Hangs up."""
@@ -129,11 +128,17 @@ class Connection(imaplib.IMAP4):
             self.sock.close()
 
     def _receive(self) -> None:
+        """Takes what has come, or waits for it; raises what the limit does when nothing is there to be taken."""
+        # What has come already would have to be sent again: it is taken first, whoever still wants it.
+        patience = 0.0
         while True:
-            self._limit.check()
+            if patience or self._limit.remaining() <= 0:
+                self._limit.check()
+            self.sock.settimeout(patience)
             try:
                 chunk = self.sock.recv(_CHUNK)
-            except TimeoutError:
+            except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
+                patience = _SLICE
                 continue
             if not chunk:
                 raise self.abort("the server hung up")
@@ -151,7 +156,6 @@ class Connection(imaplib.IMAP4):
     def _encrypt(self) -> None:
         self.sock.settimeout(self._at_most(_CONNECT_SECONDS))
         self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
-        self.sock.settimeout(_SLICE)
         # What somebody in between said before the handshake is not the server's word.
         self._received.clear()
 
