@@ -119,20 +119,20 @@ def submit_again(lane: Lane, id: str) -> object:
     return lane.submit(id=id)
 
 
-def adopt(lane: Lane, id: str) -> object:
-    return lane.ledger.adopt(lane.submission(id=id), lane.now() + 60_000)
+def adopt(lane: Lane, id: str) -> None:
+    lane.ledger.adopt(lane.submission(id=id), lane.now() + 60_000)
 
 
 def attach(lane: Lane, id: str) -> object:
     return lane.ledger.attach(id, lane.interest("bob"), 5.0)
 
 
-def withdraw(lane: Lane, id: str) -> object:
-    return lane.withdraw(id, "a:alice:1")
+def withdraw(lane: Lane, id: str) -> None:
+    lane.withdraw(id, "a:alice:1")
 
 
-def withdraw_something_else(lane: Lane, id: str) -> object:
-    return lane.withdraw(id, "a:mallory:1")
+def withdraw_something_else(lane: Lane, id: str) -> None:
+    lane.withdraw(id, "a:mallory:1")
 
 
 def cancel(lane: Lane, id: str) -> object:
@@ -151,8 +151,8 @@ def beat_for_another_attempt(lane: Lane, id: str) -> object:
     return lane.beat((id, 9))
 
 
-def pulse(lane: Lane, id: str) -> object:
-    return lane.pulse("alice")
+def pulse(lane: Lane, id: str) -> None:
+    lane.pulse("alice")
 
 
 def progress(lane: Lane, id: str) -> object:
@@ -163,17 +163,18 @@ def retry(lane: Lane, id: str) -> object:
     return lane.ledger.retry(id, 1, 0.5, "{}")
 
 
-def release(lane: Lane, id: str) -> object:
-    return lane.ledger.release(id, 1, lost=False)
+def release(lane: Lane, id: str) -> None:
+    lane.ledger.release(id, 1, lost=False)
 
 
-def release_as_lost(lane: Lane, id: str) -> object:
-    return lane.ledger.release(id, 1, lost=True)
+def release_as_lost(lane: Lane, id: str) -> None:
+    lane.ledger.release(id, 1, lost=True)
 
 
-def release_as_lost_too_often(lane: Lane, id: str) -> object:
-    lane.redis.hset(lane.keys.work(id), "losses", 99) if lane.redis.exists(lane.keys.work(id)) else None
-    return lane.ledger.release(id, 1, lost=True)
+def release_as_lost_too_often(lane: Lane, id: str) -> None:
+    if lane.redis.exists(lane.keys.work(id)):
+        lane.redis.hset(lane.keys.work(id), "losses", 99)
+    lane.ledger.release(id, 1, lost=True)
 
 
 def tend(lane: Lane, id: str) -> object:
@@ -252,7 +253,7 @@ def test_every_move_of_the_table_has_a_way(lane: Lane, situation: Situation, mov
 
 
 def test_the_ways_tried_above_are_all_that_the_table_has() -> None:
-    states = {situation: state for state, situations in SITUATIONS.items() for situation in situations}
+    states: dict[Situation, State] = {each: state for state, situations in SITUATIONS.items() for each in situations}
     assert {(states[situation], after) for situation, _, after in WAYS} == {
         (before, after) for before, moves in TRANSITIONS.items() for after in moves
     }

@@ -43,7 +43,7 @@ class Lane:
             + json.dumps(json.dumps([[], payload, {}])) + "}"
         )  # fmt: skip
         interest = fields.pop("interest", None) or self.interest(caller, detached=detached)
-        values = {"name": "t", "timeout": 60.0, "retention": 300.0, "letter": letter} | fields
+        values: dict[str, Any] = {"name": "t", "timeout": 60.0, "retention": 300.0, "letter": letter} | fields
         return Submission(id=id, lane=self.name, interest=interest, **values)
 
     def submit(self, caller: str = "alice", *, detached: bool = False, **fields: Any) -> Submission:

@@ -76,7 +76,7 @@ class Leaks:
 
 def _children() -> set[int]:
     """The processes that this one has started and that live."""
-    found = set()
+    found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         try:
             pids = (task / "children").read_text().split()

@@ -77,8 +77,9 @@ def test_sizes_are_bytes_or_texts() -> None:
 def test_a_wrong_option_is_named(options: dict[str, Any], text: str) -> None:
     def function() -> None: ...
 
+    given: dict[str, Any] = {"timeout": 1, "name": "wrong-option"} | options
     with pytest.raises(InvalidWork) as refused:
-        work(**{"timeout": 1, "name": "wrong-option"} | options)(function)
+        work(**given)(function)
     assert text in str(refused.value)
     assert "\n" not in str(refused.value)
 

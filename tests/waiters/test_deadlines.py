@@ -76,7 +76,7 @@ def test_with_a_redis_that_froze_or_died(
     own_redis: RedisServer, own_client: None, outage: str, wait: Callable[[WorkWaiter], object]
 ) -> None:
     submit_work(works.add, a=0, timeout=60)  # connected, and used to it
-    tries = []
+    tries: list[float] = []
     while len(tries) < 3 and min(tries, default=1) > ALLOWED:
         waiter = submit_work(works.add, a=1, timeout=TIMEOUT)
         getattr(own_redis, outage)()

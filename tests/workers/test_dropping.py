@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,9 +140,9 @@ def own_redis() -> Iterator[RedisServer]:
     server.close()
 
 
-def outage(server: RedisServer, seconds: float, tmp_path: Path, **pulses: float) -> list[str]:
+def outage(server: RedisServer, seconds: float, tmp_path: Path, pulses: dict[str, Any] | None = None) -> list[str]:
     """Attached work waits for a slot while the ledger is away for so long, its caller alive; what ran afterwards."""
-    settings = Settings(redis_url=server.url(), namespace="own", connect_timeout=0.5, retention=60.0, **pulses)
+    settings = Settings(redis_url=server.url(), namespace="own", connect_timeout=0.5, retention=60.0, **pulses or {})
     worker = Worker(settings, tmp_path, concurrency=1)
     fleet = Fleet(settings, server.client(), worker, slots=1)
     configure(settings)
@@ -162,7 +163,7 @@ def outage(server: RedisServer, seconds: float, tmp_path: Path, **pulses: float)
 
 
 def test_attached_work_runs_after_an_outage_longer_than_the_pulses(own_redis: RedisServer, tmp_path: Path) -> None:
-    assert outage(own_redis, 3.0, tmp_path, pulse_interval=0.3, pulse_timeout=1.0) == ["ran"]
+    assert outage(own_redis, 3.0, tmp_path, {"pulse_interval": 0.3, "pulse_timeout": 1.0}) == ["ran"]
 
 
 @pytest.mark.slow
