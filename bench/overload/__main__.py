@@ -14,16 +14,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..overhead.processes import ROOT
 from .bench import Bench, Section
+from .plots import draw
 from .report import describe_run, show, write
+from .scenarios.dead import dead
 from .scenarios.importance import importance
 from .scenarios.overload import fixed, heavy
 from .scenarios.recovery import recovery
+from .scenarios.scale import scale
+from .scenarios.starts import starts
 
 SCENARIOS: dict[str, Callable[[Bench], Section]] = {
     "fixed": fixed,
     "heavy": heavy,
     "importance": importance,
     "recovery": recovery,
+    "dead": dead,
+    "starts": starts,
+    "scale": scale,
 }
 
 
@@ -33,7 +40,9 @@ SCENARIOS: dict[str, Callable[[Bench], Section]] = {
 @click.option(
     "--scenario", "names", type=click.Choice(list(SCENARIOS)), multiple=True, help="Only this one; may be repeated."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.  [default: bench/results]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Folder of results and plots.  [default: bench/results and docs]"
+)
 def main(rounds: int, quick: bool, names: tuple[str, ...], output: Path | None) -> None:
     """Compares what askfirst, Celery and other queues make of more work than they can do."""
     signal.signal(signal.SIGTERM, _leave)  # so that all processes of a phase are ended then, too
@@ -49,7 +58,8 @@ def main(rounds: int, quick: bool, names: tuple[str, ...], output: Path | None) 
     for section in sections.values():
         show(console, section)
     if output is not None or not quick:
-        write(output or ROOT / "bench" / "results", run, sections)
+        written = write(output or ROOT / "bench" / "results", run, sections)
+        draw(output or ROOT / "docs", written)
 
 
 def _leave(signum: int, frame: FrameType | None) -> NoReturn:

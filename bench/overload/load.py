@@ -32,7 +32,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Callers that come from `start` to `end`, independently of one another (Poisson), at `factor` times the capacity."""
+    """Callers that come from `start` to `end`, independently (Poisson), at `factor` times the capacity."""
 
     factor: float
     start: float

@@ -2,9 +2,9 @@
 
 The work is put into the line at its arrival, behind all that were admitted before it and ahead of all that came after.
 It starts when those before it have started, in order, and a slot is free of them; it then holds the slot for its own
-run time. Works admitted later don't count: in this replay they stand behind it. What lies between a free slot and a start,
-and between an end and the answer, is taken from the admitted works: the same replay foretells the answers of those too,
-and the median of how much later they really came is added.
+run time. Works admitted later don't count: in this replay they stand behind it. What lies between a free slot and a
+start, and between an end and the answer, is taken from the admitted works: the same replay foretells the answers of
+those too, and the median of how much later they really came is added.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def show(console: Console, section: Section) -> None:
         console.print(grid)
 
 
-def write(folder: Path, run: Mapping[str, Any], sections: Mapping[str, Section]) -> None:
-    """`overload.json` and `overload.md` into the folder; what a run did not measure stays as it was."""
+def write(folder: Path, run: Mapping[str, Any], sections: Mapping[str, Section]) -> dict[str, Any]:
+    """Adds to `overload.json` and `overload.md` in the folder, where the rest stays; returns all that is there."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "overload.json"
     known = json.loads(file.read_text())["scenarios"] if file.exists() else {}
@@ -62,6 +62,8 @@ def write(folder: Path, run: Mapping[str, Any], sections: Mapping[str, Section])
         known[name] = {"run": run, **_plain(section)}
     file.write_text(json.dumps({"scenarios": known}, indent=1, ensure_ascii=False) + "\n")
     (folder / "overload.md").write_text(_markdown(known))
+    written: dict[str, Any] = json.loads(file.read_text())["scenarios"]
+    return written
 
 
 def _plain(section: Section) -> dict[str, Any]:

@@ -64,11 +64,23 @@ def hold_slot_and_answer(number: int, seconds: float) -> None:
     _place().answers.rpush(ANSWERS, number)
 
 
+def note_ready() -> None:
+    """Says when the worker takes works."""
+    os.write(_place().log, f"R 0 {time.monotonic():.6f}\n".encode())
+
+
+def read_ready(log: Path) -> float:
+    """When the worker first took works."""
+    return min(float(line.split()[2]) for line in log.read_text().splitlines() if line.startswith("R"))
+
+
 def read_runs(log: Path) -> list[Run]:
     """The runs in the order of their starts."""
     runs: dict[int, list[Run]] = {}
     for line in log.read_text().splitlines() if log.exists() else ():
         kind, number, at = line.split()
+        if kind == "R":
+            continue
         of_work = runs.setdefault(int(number), [])
         if kind == "S":
             of_work.append(Run(int(number), float(at), None))

@@ -7,6 +7,8 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
+from celery import signals
+
 import askfirst
 from askfirst import WorkContext, WorkRejected
 from askfirst import work as declare
@@ -14,7 +16,7 @@ from askfirst.config import Settings
 from askfirst.waiters import configure
 
 from ..load import DEADLINE
-from ..runs import hold_slot
+from ..runs import hold_slot, note_ready
 from . import Answered, Refused, Sender, System
 
 _FOREVER = 3600.0  # seconds
@@ -62,4 +64,5 @@ def sender(url: str, system: System, answered: Answered) -> Sender:
 def work(url: str, system: System, slots: int) -> None:
     """A prefork worker."""
     app = askfirst.create_app(Settings(redis_url=url))
+    signals.worker_ready.connect(lambda **_: note_ready(), weak=False)
     app.worker_main(["worker", "-P", "prefork", "-c", str(slots), "-l", "WARNING", "--without-mingle"])

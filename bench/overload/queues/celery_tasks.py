@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
-from ..runs import hold_slot_and_answer
+from ..runs import hold_slot_and_answer, note_ready
 from . import Answered, Answers, Sender, System
 
 _NAME = "overload.work"
@@ -45,4 +45,5 @@ def sender(url: str, system: System, answered: Answered) -> Sender:
 def work(url: str, system: System, slots: int) -> None:
     """A prefork worker."""
     app = _app(url)
+    signals.worker_ready.connect(lambda **_: note_ready(), weak=False)
     app.worker_main(["worker", "-P", "prefork", "-c", str(slots), "-l", "WARNING", "--without-mingle"])

@@ -18,9 +18,8 @@ def _actor(url: str) -> tuple[Any, Any]:
     import dramatiq
     from dramatiq.brokers.redis import RedisBroker
 
-    broker = RedisBroker(url=url)
-    dramatiq.set_broker(broker)
-    return broker, dramatiq.actor(hold_slot_and_answer, actor_name="work", max_retries=0)
+    broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]  # its parameters have no types
+    return broker, dramatiq.actor(actor_name="work", broker=broker, max_retries=0)(hold_slot_and_answer)
 
 
 class _DramatiqSender:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from ..bench import Bar, Bench, Section, Table
+from ..bench import Bar, Bench, Section, Table, median
 from ..figures import Window, by_second, overloaded, share
 from ..load import Load, Stream
 from ..queues import ASKFIRST, SYSTEMS
@@ -62,7 +62,7 @@ def _row(rounds: Sequence[dict[str, Any]]) -> list[str]:
     by_seconds = zip(*(figures["seconds"] for figures in rounds), strict=True)
 
     def overload(name: str) -> float:
-        return statistics.median(figures["overload"][name] for figures in rounds)
+        return median([figures["overload"] for figures in rounds], name)
 
     return [
         f"{overload('tries'):,.0f}",
