@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .load import DEADLINE
 from .processes import Driven
-from .replay import would_have_made_it
+from .replay import room_together, slacks_alone
 from .runs import Run
 
 Figures = dict[str, float]
@@ -43,7 +43,7 @@ def overloaded(driven: Driven, window: Window) -> Figures:
     due = [call for call in driven.calls if start <= call.due < end]
     refused = [call for call in due if call.refused]
     used = [(by_number[run.number], _inside(run, start, end)) for run in driven.runs]
-    made_it = would_have_made_it(driven.calls, driven.runs, start, end).values()
+    slacks = slacks_alone(driven.calls, driven.runs, start, end)
     busy, useful = sum(held for _, held in used), sum(held for call, held in used if call.on_time)
     # By runs, not by answers: a run counts by its part inside the window, or the window's ends would show.
     done = sum(_part(run, start, end) for run in driven.runs if by_number[run.number].on_time)
@@ -70,7 +70,9 @@ def overloaded(driven: Driven, window: Window) -> Figures:
         "rejects": len(refused) / window.length,
         "reject_p99": 1000 * percentile([call.returned - call.began for call in refused], 0.99),
         "reject_from_due_p99": 1000 * percentile([call.returned - call.due for call in refused], 0.99),
-        "would_have": sum(made_it) / max(len(made_it), 1),
+        "alone": sum(slack >= 0 for slack in slacks) / max(len(slacks), 1),
+        "together": room_together(driven.calls, driven.runs, start, end) / max(len(slacks), 1),
+        "slack_p50": 1000 * percentile(slacks, 0.5),
         "others": driven.others,
     }
 
