@@ -1,8 +1,8 @@
 """Would a refused work have made it? Decided by replay, from what the slots really did.
 
-*Alone*: the work is put into the line at its arrival, behind all that were admitted before it and ahead of all that came
-after. It starts when those before it have started, in order, and a slot is free of them; it then holds the slot for its
-own run time. Works admitted later don't count: in this replay they stand behind it. What lies between a free slot and a
+*Alone*: the work is put into the line at its arrival, behind all that were admitted before it and ahead of all that
+came after. It starts when those before it have started, in order, and a slot is free of them; it then holds the slot for
+its own run time. Works admitted later don't count: in this replay they stand behind it. What lies between a free slot and a
 start, and between an end and the answer, is taken from the admitted works: the same replay foretells the answers of
 those too, and the median of how much later they really came is added.
 
