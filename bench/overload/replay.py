@@ -1,13 +1,13 @@
 """Would a refused work have made it? Decided by replay, from what the slots really did.
 
 *Alone*: the work is put into the line at its arrival, behind all that were admitted before it and ahead of all that
-came after. It starts when those before it have started, in order, and a slot is free of them; it then holds the slot for
-its own run time. Works admitted later don't count: in this replay they stand behind it. What lies between a free slot and a
-start, and between an end and the answer, is taken from the admitted works: the same replay foretells the answers of
-those too, and the median of how much later they really came is added.
+came after. It starts when those before it have started, in order, and a slot is free of them; it then holds the slot
+for its own run time. Works admitted later don't count: in this replay they stand behind it. What lies between a free
+slot and a start, and between an end and the answer, is taken from the admitted works: the same replay foretells the
+answers of those too, and the median of how much later they really came is added.
 
-Where ten ask for one place, each of them alone would have made it. *Together*: one refused work after the other is put
-into the line, and stays there if it makes it and none that made it before is late because of it. Here the line is
+Where ten ask for one place, each of them alone would have made it. *Together*: one refused work after the other is
+put into the line, and stays there if it makes it and none that made it before is late because of it. Here the line is
 served by a model, in order, with the run times as they were and the medians of what lay between.
 """
 
