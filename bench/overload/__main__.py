@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -34,6 +35,9 @@ SCENARIOS: dict[str, Callable[[Bench], Section]] = {
 }
 
 
+_WIDE = 150  # columns, in a file
+
+
 @click.command()
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds of each comparison.")
 @click.option("--quick", is_flag=True, help="One round of short phases; nothing is written without --output.")
@@ -46,7 +50,7 @@ SCENARIOS: dict[str, Callable[[Bench], Section]] = {
 def main(rounds: int, quick: bool, names: tuple[str, ...], output: Path | None) -> None:
     """Compares what askfirst, Celery and other queues make of more work than they can do."""
     signal.signal(signal.SIGTERM, _leave)  # so that all processes of a phase are ended then, too
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     rounds = 1 if quick else rounds
     run = describe_run(rounds)
     sections: dict[str, Section] = {}

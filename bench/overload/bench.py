@@ -92,7 +92,7 @@ class Bench:
         """What a system runs if there is always work: measured once in each round."""
         known = self._saturated.get((system.queue, number))
         if known is None:
-            window = Window(1.0, 5.0 if self.quick else 9.0)
+            window = Window(1.0, 4.0 if self.quick else 7.0)
             with running_place(system) as place, running_worker(place) as fleet:
                 known = saturated(drive(place, fleet, None, window.end), window)
             self._saturated[system.queue, number] = known

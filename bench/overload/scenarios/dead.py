@@ -20,7 +20,7 @@ from ..queues import ASKFIRST, CELERY_EXPIRES, System
 from ..runs import read_ready
 
 _PATIENCE: Final = 120.0  # seconds for the answer; Celery takes half a minute for 20,000
-_RATES: Final = {ASKFIRST.name: 4000.0, CELERY_EXPIRES.name: 500.0}  # works/s that surely go in
+_RATES: Final = {ASKFIRST.name: 5000.0, CELERY_EXPIRES.name: 500.0}  # works/s that surely go in
 _SETTLING: Final = 5.0  # seconds from the answer until memory is looked at again
 _SLOW: Final = 500  # microseconds; what takes longer is in the slow log
 

@@ -33,8 +33,8 @@ class Kind:
     """At least, by the saturated throughput of Celery."""
 
 
-FIXED: Final = Kind("Run times of 100 ms", False, 0.0, 8.0, 0.98)
-HEAVY: Final = Kind("Heavy-tailed run times, 30 % of the callers leave early", True, LEAVING, 12.0, 0.93)
+FIXED: Final = Kind("Run times of 100 ms", False, 0.0, 6.0, 0.98)
+HEAVY: Final = Kind("Heavy-tailed run times, 30 % of the callers leave early", True, LEAVING, 10.0, 0.93)
 
 
 def fixed(bench: Bench) -> Section:
@@ -48,18 +48,16 @@ def heavy(bench: Bench) -> Section:
 
 
 def _factors(bench: Bench, kind: Kind, system: System) -> tuple[float, ...]:
-    few = (2.0, 10.0) if bench.quick else FACTORS
-    if system is ASKFIRST:
-        return tuple(sorted({*few, ADMISSION})) if not kind.heavy else few
     best = system.expiry == "tuned"
-    if bench.quick and system.expiry == "deadline" and system is not CELERY_EXPIRES:
-        return ()
+    if system is ASKFIRST:
+        few = (10.0,) if bench.quick and kind.heavy else (2.0, 10.0) if bench.quick else FACTORS
+        return few if kind.heavy else tuple(sorted({*few, ADMISSION}))
     if kind.heavy:
-        return (10.0,) if not bench.quick and (best or system is CELERY) else ()
-    if system is CELERY:
-        return few
-    # Below the capacity an expiry makes no difference; without tuning there is nothing left between 2x and 10x.
-    return tuple(factor for factor in few if factor > 1 and (best or factor != 5))
+        return (10.0,) if best and not bench.quick else ()
+    if bench.quick:
+        return (10.0,) if best or system in (CELERY, CELERY_EXPIRES) else ()
+    # Below the capacity an expiry makes no difference; without tuning there is nothing left beyond it.
+    return FACTORS[1:] if best else (FACTORS[0], 2.0, 10.0) if system is CELERY else (2.0, 10.0)
 
 
 def _compare(bench: Bench, kind: Kind) -> Section:
