@@ -7,17 +7,18 @@ import itertools
 import logging
 import math
 import os
+import random
 import re
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import Settings, load_settings
-from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork
+from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkRejected
 from ..interest.ledger import Ledger
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
 from ..tasks import WorkContext, current_context
@@ -31,6 +32,7 @@ from .options import Options
 from .waiter import WorkWaiter
 
 _log = logging.getLogger("askfirst")
+_LONGEST_PAUSE = 1.0  # seconds between two questions for room
 _BATCH = 100  # works in one round trip: a hundred kilobytes, a few milliseconds of Redis
 
 
@@ -64,7 +66,11 @@ class Client:
             else:
                 starts = range(0, len(texts), _BATCH)
                 batches = (self._drafts(callee, texts[n : n + _BATCH], options, waiters) for n in starts)
-                self.ledger.submit_many(batches, patience)
+                answers = self.ledger.submit_many(batches, patience)
+                self._turn_away([pair for pair in zip(waiters, answers, strict=True) if pair[1].status == "rejected"])
+        except (DuplicateWork, WorkRejected):
+            self._mailbox.forget(waiters[0])  # nothing of it is in the ledger
+            raise
         except BaseException:
             # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
             self._abandon(waiters)
@@ -77,6 +83,22 @@ class Client:
             for waiter in waiters:
                 _link(parent, waiter)
         return waiters
+
+    def submit_patiently(self, callee: Callee, payload: Mapping[str, Any], options: Options) -> WorkWaiter:
+        """Submits when there is room, by the deadline. Raises `WorkRejected` if there is none in time."""
+        give_up_at = time.monotonic() + options.timeout
+        while True:
+            try:
+                return self.submit(callee, [payload], options)[0]
+            except WorkRejected as rejection:
+                # Not all of those that wait at once, and not so late that the room has gone to others.
+                pause = min(rejection.retry_after, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                left = give_up_at - time.monotonic() - pause
+                if left <= options.delay:
+                    raise
+            parent = current_context()
+            (parent.sleep if parent is not None else time.sleep)(pause)
+            options = replace(options, timeout=left)
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""
@@ -179,26 +201,43 @@ class Client:
         retention = self.settings.retention if callee.retention is None else callee.retention
         ours = {"retention": retention, "importance": options.importance, "key": options.key or ""}
         return [
-            Submission(
-                id=waiter.id,
-                lane=callee.lane,
-                name=callee.name,
-                interest=waiter.interest,
-                timeout=options.timeout,
-                letter=compose(waiter.id, callee.name, text, ours | {"interest": waiter.interest}),
-                retention=retention,
-                key=options.key or "",
-                on_duplicate=options.on_duplicate,
-                delay=options.delay,
-            )
+            self._draft(callee, waiter, text, ours | {"interest": waiter.interest}, options)
             for waiter, text in zip(new, texts, strict=True)
         ]
 
+    def _draft(
+        self, callee: Callee, waiter: WorkWaiter, text: str, ours: dict[str, Any], options: Options
+    ) -> Submission:
+        partition = callee.partition(text)
+        if partition:
+            ours["partition"] = partition
+        return Submission(
+            id=waiter.id,
+            lane=callee.lane,
+            name=callee.name,
+            interest=waiter.interest,
+            timeout=options.timeout,
+            letter=compose(waiter.id, callee.name, text, ours),
+            retention=ours["retention"],
+            key=options.key or "",
+            partition=partition,
+            importance=options.importance,
+            on_duplicate=options.on_duplicate,
+            delay=options.delay,
+        )
+
     def _take(self, waiter: WorkWaiter, answer: Submitted) -> None:
+        if answer.status == "rejected":
+            raise _rejection(waiter.name, answer)
         if answer.status == "duplicate":
             raise DuplicateWork(f"{waiter.name}: key {waiter.key!r} is held by {answer.id}", answer.id)
         if answer.id != waiter.id:
             self._move(waiter, answer.id)
+
+    def _turn_away(self, rejected: Sequence[tuple[WorkWaiter, Submitted]]) -> None:
+        for waiter, answer in rejected:
+            self._mailbox.forget(waiter)
+            waiter.refuse(_rejection(waiter.name, answer))
 
     def _abandon(self, waiters: Sequence[WorkWaiter]) -> None:
         for waiter in waiters:
@@ -248,6 +287,12 @@ class Client:
 
     def _interest(self, detached: bool) -> str:
         return new_interest(self.caller, next(self._numbers), detached=detached)
+
+
+def _rejection(name: str, answer: Submitted) -> WorkRejected:
+    why = {"full": "its lane is full", "overloaded": "it could not be done by its deadline"}.get(answer.reason, "")
+    text = f"{name}: rejected ({answer.reason}): {why}; try again in {answer.retry_after:.3g} s"
+    return WorkRejected(text, answer.reason, answer.retry_after)
 
 
 def _link(parent: WorkContext, waiter: WorkWaiter) -> None:

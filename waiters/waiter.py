@@ -194,6 +194,10 @@ class WorkWaiter(Future[Any]):
         else:
             self._fail(self._error(outcome))
 
+    def refuse(self, error: WorkError) -> None:
+        """Fails with what the ledger answered to the submission."""
+        self._fail(error)
+
     def expire_if_due(self) -> bool:
         """Fails with `WorkTimeout` if the deadline has passed; whether there is an answer now."""
         if time.monotonic() < self.deadline_at:

@@ -109,7 +109,7 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         runtime = runtime_of(worker.app)
         runtime.pool = worker.pool
         runtime.killable = isinstance(worker.pool, prefork.TaskPool)
-        runtime.start(worker.hostname, worker.pool.num_processes, list(worker.app.amqp.queues.consume_from))
+        runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
         self._monitor = Monitor(runtime)
         self._monitor.start()
 

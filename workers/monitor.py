@@ -85,7 +85,7 @@ class Monitor:
     def _beat(self, lane: str) -> None:
         claims = {claim.id: claim for claim in self._runtime.claims(lane)}
         runs = [(claim.id, claim.attempt) for claim in claims.values()]
-        for renewal in self._ledger.beat(lane, self._runtime.worker, runs):
+        for renewal in self._ledger.beat(lane, self._runtime.worker, self._runtime.slots_for(lane), runs):
             claim = claims[renewal.id]
             if renewal.stop:
                 self._ladder.stop(claim, renewal.stop)

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..config import Settings
+from ..config.settings import LaneSettings
 from ..interest.ledger import Ledger
+from ..interest.limits import Declaration, Limit, declare
 from ..interest.records import lane_of
 from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
+from ..tasks.definition import WorkType
 from ..tasks.published import publish
 from .resources import ProcessResources
 
@@ -118,7 +121,6 @@ class Runtime:
     def __init__(self, settings: Settings, broker: str | None) -> None:
         self.settings = settings
         self.worker = ""
-        self.slots = 0
         self.lanes: list[str] = []
         self.running = Running()
         self.resources = ProcessResources()
@@ -148,10 +150,18 @@ class Runtime:
         now = time.monotonic()
         self.shutdown_at = now if self.shutdown_at < math.inf else now + self.settings.drain
 
-    def start(self, worker: str, slots: int, queues: list[str]) -> None:
+    @property
+    def slots(self) -> int:
+        """How many works the pool runs at once; operators change it while it runs."""
+        return int(self.pool.num_processes)
+
+    def slots_for(self, lane: str) -> int:
+        """How many of them this lane may have now: those that work of other lanes does not hold."""
+        return max(self.slots - sum(claim.lane != lane for claim in self.claims()), 0)
+
+    def start(self, worker: str, queues: list[str]) -> None:
         """The worker is up: it makes its lanes and work types known. Raises `LedgerUnavailable`."""
         self.worker = worker
-        self.slots = slots
         prefix = f"{self.settings.namespace}."
         self.lanes = [queue.removeprefix(prefix) for queue in queues if queue.startswith(prefix)]
         self.publish(self.ledger)
@@ -160,7 +170,16 @@ class Runtime:
         """Makes the lanes and work types known. Raises `LedgerUnavailable`."""
         if self.lanes:
             ledger.know_lanes(self.lanes)
-        ledger.publish_types({definition.name: publish(definition) for definition in registry.all_types()})
+        definitions = registry.all_types()
+        ledger.publish_types({definition.name: publish(definition) for definition in definitions})
+        for lane in self.lanes:
+            declared = {each.name: self._declaration(each) for each in definitions if each.lane == lane}
+            declare(ledger, lane, declared, self.settings.lanes.get(lane, LaneSettings()).max_pending)
+
+    def _declaration(self, definition: WorkType) -> Declaration:
+        configured = self.settings.limits.get(definition.name)
+        limit = configured or definition
+        return Declaration(Limit(limit.max_concurrent, limit.rate), definition.expected)
 
     def add_claim(self, claim: Claim) -> None:
         """Notes that this worker is to run the work."""

@@ -94,7 +94,7 @@ def test_a_heartbeat_renews_the_lease_and_tells_the_time_left(lane: Lane) -> Non
         assert lane.beat((submission.id, 1)) == {submission.id: ""}
     lane.tend()
     assert lane.state(submission.id) is State.RUNNING
-    [renewal] = lane.ledger.beat("default", "w1", [(submission.id, 1)])
+    [renewal] = lane.ledger.beat("default", "w1", 1, [(submission.id, 1)])
     assert 39 < renewal.remaining <= 40
 
 
