@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
+from ..interest.records import lane_of
 from .ladder import Ladder
 from .runtime import Claim, Runtime
 
@@ -22,8 +24,9 @@ _SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often
 class Monitor:
     """One per worker, on a connection of its own. It waits for orders in the worker's mailbox between two beats."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, worker: Any) -> None:
         self._runtime = runtime
+        self._worker = worker
         self._ledger: Ledger = runtime.open_ledger()
         self._ladder = Ladder(runtime, self._ledger)
         self._stopping = threading.Event()
@@ -70,6 +73,7 @@ class Monitor:
             self._beat_at = now + _BEAT
             for lane in self._runtime.lanes:
                 self._beat(lane)
+            self._look_after_prefetch()
         if now >= self._publish_at:
             # Again and again: a ledger that lost its data must learn anew what there is.
             self._publish_at = now + _PUBLISH
@@ -91,6 +95,16 @@ class Monitor:
                 self._ladder.stop(claim, renewal.stop)
             else:
                 self._extend(claim, renewal.remaining)
+
+    def _look_after_prefetch(self) -> None:
+        ends = self._runtime.shutdown_at < math.inf
+        overdue = self._runtime.prefetch.overdue(0.0) if ends else self._runtime.prefetch.overdue()
+        for lane in self._runtime.lanes:
+            if mine := [id for id in overdue if lane_of(id) == lane]:
+                self._ledger.offer(lane, mine)
+        consumer = self._worker.consumer
+        if consumer is not None and getattr(consumer, "qos", None) is not None:
+            self._runtime.prefetch.adjust(consumer.qos, self._runtime.slots)
 
     def _wait_for_orders(self, patience: float) -> None:
         if not self._runtime.lanes:

@@ -37,8 +37,13 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
 
     _claim: Claim | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._runtime.prefetch.note_arrival(self.id)
+
     def revoked(self) -> bool:
         """Asks. True: dropped, held, or given back to the broker; the message is done with."""
+        self._runtime.prefetch.note_question(self.id)
         if self._already_revoked:
             return True
         ours = self._request_dict.get("askfirst")
@@ -188,7 +193,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
 
     def _sweep(self) -> None:
-        """Where work is dropped, more dead work is likely to follow: it goes in bulk, for a while, before the next work."""
+        """Where work is dropped, more dead work is likely to follow: it goes in bulk, before the next work."""
         told = bool(self._eventer and self._eventer.enabled)
         give_up_at = time.monotonic() + _SWEEP
         reasons: Counter[str] = Counter()

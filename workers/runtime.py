@@ -21,6 +21,7 @@ from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
 from ..tasks.definition import WorkType
 from ..tasks.published import publish
+from .prefetch import Prefetch
 from .resources import ProcessResources
 
 Order = TypeVar("Order")
@@ -48,6 +49,8 @@ class Claim:
     """When it was told to, by the monotonic clock."""
     overstayed: bool = False
     """Whether it was reported for not stopping."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was claimed, by the monotonic clock."""
 
     @property
     def lane(self) -> str:
@@ -125,6 +128,7 @@ class Runtime:
         self.running = Running()
         self.resources = ProcessResources()
         self.pool: Any = None
+        self.prefetch = Prefetch(0)
         self.killable = False
         """Whether runs are in processes of their own."""
         self.shutdown_at = math.inf
@@ -191,6 +195,7 @@ class Runtime:
         with self._lock:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
+                self.prefetch.note_run(time.monotonic() - claim.since)
 
     def kill(self, claim: Claim) -> bool:
         """Kills the process that runs it, unless the run has ended; whether it did.

@@ -43,3 +43,8 @@ local function ring(id, first)
   end
   publish(id, rings, tonumber(record[1]), redis.call('GET', letter_key(id)), importance, first)
 end
+
+-- Rings for these ahead of all others, the first of them first.
+local function ring_first(ids)
+  for i = 1, #ids do ring(ids[queue_list and #ids + 1 - i or i], true) end
+end
