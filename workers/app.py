@@ -15,6 +15,7 @@ from ..tasks import registry
 from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
+from .flushing import flush_in_order
 from .monitor import Monitor
 from .runtime import Runtime, runtime_of
 from .task import WorkTask
@@ -109,6 +110,8 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         runtime = runtime_of(worker.app)
         runtime.pool = worker.pool
         runtime.killable = isinstance(worker.pool, prefork.TaskPool)
+        if runtime.killable:
+            flush_in_order(runtime, worker.pool)
         runtime.start(worker.hostname, worker.pool.num_processes, list(worker.app.amqp.queues.consume_from))
         self._monitor = Monitor(runtime)
         self._monitor.start()

@@ -20,9 +20,10 @@ local function hold(reason, patience)
   return { 'HOLD', reason }
 end
 
--- Messages come roughly in the order of their rings: those rung well before this one should have come by now.
-local function hear(rung_at)
-  if rung_at then redis.call('HSET', evidence_key, 'heard', rung_at) end
+-- Messages come roughly in the order of their rings: those rung well before this one should have come by now, unless it
+-- was rung ahead of them.
+local function hear(rung_at, ahead)
+  if rung_at and (ahead or '') == '' then redis.call('HSET', evidence_key, 'heard', rung_at) end
 end
 
 -- The same question again: the reply was lost on the way, the claim stands.
@@ -42,9 +43,10 @@ local function claim(record, deadline)
 end
 
 local found = redis.call('HMGET', work_key(id), 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor',
-  'nonce', 'name', 'due')
+  'nonce', 'name', 'due', 'ahead')
 local record = { state = found[1], reason = found[2], attempt = found[3], failures = found[4],
-  rung_at = found[5], predecessor = found[6], nonce = found[7], name = found[8], due = tonumber(found[9] or 0) }
+  rung_at = found[5], predecessor = found[6], nonce = found[7], name = found[8], due = tonumber(found[9] or 0),
+  ahead = found[10] }
 
 if not record.state then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'DROP', 'duplicate delivery' } end
@@ -63,7 +65,7 @@ if record.state == 'CANCELLED' or record.state == 'EXPIRED' then
 end
 if record.state ~= 'PENDING' then return { 'DROP', 'duplicate delivery' } end
 
-hear(record.rung_at)
+hear(record.rung_at, record.ahead)
 if record.due > now then return hold('not due yet', record.due - now) end
 local verdict, deadline = weigh(id, pulse_timeout)
 local reason = UNWANTED[verdict]
