@@ -15,6 +15,7 @@ from ..tasks import registry
 from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
+from .flushing import flush_in_order
 from .monitor import Monitor
 from .prefetch import Prefetch
 from .runtime import Runtime, runtime_of
@@ -112,6 +113,8 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         runtime.killable = isinstance(worker.pool, prefork.TaskPool)
         # A pool of threads starts whatever the worker has taken: the ask and the start would drift apart.
         runtime.prefetch = Prefetch(runtime.settings.prefetch if runtime.killable else 0)
+        if runtime.killable:
+            flush_in_order(runtime, worker.pool)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
         self._monitor = Monitor(runtime, worker)
         self._monitor.start()

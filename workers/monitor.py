@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import threading
 import time
 from typing import Any, Final
@@ -18,6 +17,7 @@ from .runtime import Claim, Runtime
 _log = logging.getLogger(__name__)
 _BEAT: Final = 1.0  # seconds
 _PUBLISH: Final = 30.0  # seconds
+_SHUTTING_DOWN: Final = 0.1  # seconds between two looks at a worker that is to end
 _SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often, however much is due
 
 
@@ -78,13 +78,14 @@ class Monitor:
             # Again and again: a ledger that lost its data must learn anew what there is.
             self._publish_at = now + _PUBLISH
             self._runtime.publish(self._ledger)
-        idle = len(self._runtime.claims()) < self._runtime.slots
+        idle = len(self._runtime.claims()) < self._runtime.slots and not self._runtime.shutting_down
         self._next_due = min([_BEAT, *(self._ledger.tend(lane, idle=idle) for lane in self._runtime.lanes)])
         if self._troubled:
             _log.warning("the ledger is back")
             self._troubled = False
         wake_at = min(self._beat_at, time.monotonic() + self._next_due, self._ladder.next_step_at())
-        self._wait_for_orders(max(wake_at - time.monotonic(), _SHORTEST))
+        patience = max(wake_at - time.monotonic(), _SHORTEST)
+        self._wait_for_orders(min(patience, _SHUTTING_DOWN) if self._runtime.shutting_down else patience)
 
     def _beat(self, lane: str) -> None:
         claims = {claim.id: claim for claim in self._runtime.claims(lane)}
@@ -97,7 +98,7 @@ class Monitor:
                 self._extend(claim, renewal.remaining)
 
     def _look_after_prefetch(self) -> None:
-        ends = self._runtime.shutdown_at < math.inf
+        ends = self._runtime.shutting_down
         overdue = self._runtime.prefetch.overdue(0.0) if ends else self._runtime.prefetch.overdue()
         for lane in self._runtime.lanes:
             if mine := [id for id in overdue if lane_of(id) == lane]:

@@ -49,10 +49,16 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         ours = self._request_dict.get("askfirst")
         if not isinstance(ours, dict) or lane_of(self.id) is None:
             return bool(super().revoked())  # an ordinary Celery call of this task
+        if self._runtime.shutting_down:
+            self._requeue("the worker shuts down")
+            return True
         try:
             answer = self._ask(ours)
         except LedgerUnavailable as error:
-            self._requeue(error)
+            # Without the ledger nothing may start: it could run twice.
+            _log.error("%s[%s]: %s", self.name, self.id, error)
+            time.sleep(_PAUSE)  # the broker would hand it out again at once, and without the ledger nothing can be done
+            self._requeue("the ledger is away")
             return True
         if answer.verdict is Verdict.RUN:
             self._start(answer)
@@ -163,12 +169,11 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         _log.info("%s %s[%s]: %s", answer.verdict, self.name, self.id, answer.reason)
         self.acknowledge()
 
-    def _requeue(self, error: LedgerUnavailable) -> None:
-        """Without the ledger nothing may start: it could run twice. The message goes back to the broker."""
+    def _requeue(self, why: str) -> None:
+        """Nobody was asked: the message goes back to the broker."""
         task_ready(self)
         self._already_revoked = True
-        _log.error("%s[%s] goes back to its queue: %s", self.name, self.id, error)
-        time.sleep(_PAUSE)  # the broker would hand it out again at once, and there is nothing to do without the ledger
+        _log.info("%s[%s] goes back to its queue: %s", self.name, self.id, why)
         self.reject(requeue=True)
 
     def _announce_dropped(self, reason: str) -> None:

@@ -51,6 +51,8 @@ class Claim:
     """Whether it was reported for not stopping."""
     since: float = field(default_factory=time.monotonic)
     """When it was claimed, by the monotonic clock."""
+    forgotten: bool = False
+    """Whether the pool forgot it before any process had it: it never runs here."""
 
     @property
     def lane(self) -> str:
@@ -149,10 +151,15 @@ class Runtime:
         """A ledger with a connection of its own, for another thread."""
         return open_ledger(self.settings, broker=self._broker)
 
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the worker was asked to end."""
+        return self.shutdown_at < math.inf
+
     def shut_down(self) -> None:
         """Asked to end: running work gets the drain time, and none if asked again. Called from a signal handler."""
         now = time.monotonic()
-        self.shutdown_at = now if self.shutdown_at < math.inf else now + self.settings.drain
+        self.shutdown_at = now if self.shutting_down else now + self.settings.drain
 
     @property
     def slots(self) -> int:
@@ -208,7 +215,7 @@ class Runtime:
             if claim.pid is not None:
                 claim.kill()
                 return True
-            if self.shutdown_at == math.inf:
+            if not self.shutting_down:
                 return False  # its process will be known at once
             for pid in set(self.pids_of(claim)) - {other.pid for other in self._claims.values()}:
                 with contextlib.suppress(ProcessLookupError):

@@ -156,8 +156,14 @@ def test_settings_are_frozen() -> None:
             {"limits": {"t": {"rate": "often"}}},
             "expected limits.t.rate to be a rate such as '10/s', '100/m' or '5/10s', got 'often'",
         ),
-        ({"limits": {"t": {"max_concurrent": 0}}}, "expected limits.t.max_concurrent to be greater than or equal to 1, got 0"),
-        ({"lanes": {"io": {"max_pending": 0}}}, "expected lanes.io.max_pending to be greater than or equal to 1, got 0"),
+        (
+            {"limits": {"t": {"max_concurrent": 0}}},
+            "expected limits.t.max_concurrent to be greater than or equal to 1, got 0",
+        ),
+        (
+            {"lanes": {"io": {"max_pending": 0}}},
+            "expected lanes.io.max_pending to be greater than or equal to 1, got 0",
+        ),
         ({"imports": "[1"}, "expected imports to be names separated by commas or a JSON list of them, got '[1'"),
     ],
 )

@@ -82,7 +82,9 @@ def test_a_rate_is_read_and_written(written: str, count: int, period: float) -> 
     assert rate(str(meant)) == meant
 
 
-@pytest.mark.parametrize("nonsense", ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/w", "1000000/s", "1/0.5ms", 10])
+@pytest.mark.parametrize(
+    "nonsense", ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/w", "1000000/s", "1/0.5ms", 10]
+)
 def test_what_is_no_rate_is_refused_with_what_was_expected(nonsense: object) -> None:
     with pytest.raises(ValueError, match=r"expected a rate .*, got "):
         rate(nonsense)  # type: ignore[arg-type]  # the point of the test

@@ -102,7 +102,9 @@ def test_a_decorator_without_parentheses_is_refused() -> None:
         def function() -> None: ...
 
 
-@pytest.mark.parametrize("option", ["timeout", "key", "on_duplicate", "detached", "delay", "importance", "wait_for_room"])
+@pytest.mark.parametrize(
+    "option", ["timeout", "key", "on_duplicate", "detached", "delay", "importance", "wait_for_room"]
+)
 def test_a_parameter_called_like_an_option_of_submit_work_is_refused(option: str) -> None:
     scope: dict[str, Any] = {}
     exec(f"def function({option}): ...", scope)
