@@ -12,12 +12,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .units import seconds, size_in_bytes
+from .units import Rate, seconds, size_in_bytes
+from .units import rate as as_rate
 from .urls import checked_broker_url, checked_redis_url
 
 DEFAULT_LANE = "default"
@@ -98,6 +100,25 @@ Modules = Annotated[tuple[Annotated[str, AfterValidator(_checked_module)], ...],
 Lanes = Annotated[tuple[Name, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)]
 
 
+class LimitSettings(BaseModel):
+    """How many runs of a work type there may be in the whole fleet, or of each of its partitions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    max_concurrent: Count | None = Field(None, description="Runs at once.")
+    rate: Annotated[Rate, BeforeValidator(as_rate), PlainSerializer(str)] | None = Field(
+        None, description='Starts in any period: "10/s", "100/m", "5/10s".'
+    )
+
+
+class LaneSettings(BaseModel):
+    """How much a lane takes in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    max_pending: Count | None = Field(None, description="Works that may wait; what comes then is rejected.")
+
+
 class PoolSettings(BaseModel):
     """A group of worker processes and the lanes they serve."""
 
@@ -167,6 +188,18 @@ class Settings(BaseSettings):
     pools: Annotated[dict[Name, PoolSettings], AfterValidator(_not_empty)] = Field(
         default_factory=lambda: {DEFAULT_LANE: PoolSettings()},
         description="Pools by name, each with lanes, concurrency and type; naming any replaces the default pool.",
+    )
+    prefetch: Annotated[int, BeforeValidator(_no_flag)] = Field(
+        1,
+        ge=0,
+        description="Messages a prefork worker takes ahead per slot while its runs are short (a quarter of a second).",
+    )
+    lanes: dict[Name, LaneSettings] = Field(
+        default_factory=dict, description="What lanes take in, by lane: max_pending. Workers publish it."
+    )
+    limits: dict[str, LimitSettings] = Field(
+        default_factory=dict,
+        description="Limits by work type, instead of what @work declares: max_concurrent, rate. Workers publish them.",
     )
     flower_port: Count = Field(5555, le=65535, description="Port of Flower on 127.0.0.1.")
 

@@ -1,7 +1,8 @@
-"""Durations and sizes as people write them."""
+"""Durations, sizes and rates as people write them."""
 
 import math
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 
 _SECONDS_PER = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -10,6 +11,22 @@ _BYTES_PER = {
 }  # fmt: skip
 _DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*([A-Za-z]*)")
+_RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|s|m|h|d)")
+_MOST_STARTS = 100_000  # the ledger remembers as many starts as the rate counts
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many starts at most in any `period` seconds."""
+
+    count: int
+    period: float
+
+    def __str__(self) -> str:
+        for unit, length in _SECONDS_PER.items():
+            if self.period == length:
+                return f"{self.count}/{unit}"
+        return f"{self.count}/{self.period:g}s"
 
 
 def seconds(value: float | int | str | timedelta) -> float:
@@ -39,6 +56,22 @@ def size_in_bytes(value: int | str) -> int:
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise ValueError(f"expected a size in bytes or such as '256KiB', '1MiB', '10MB', got {value!r}")
     return size
+
+
+def rate(value: str | Rate) -> Rate:
+    """A rate from a text such as "10/s", "100/m", "5/10s" or "1/500ms".
+
+    Raises ValueError for anything else, also for no starts, more than 100,000, or a period under a millisecond.
+    """
+    if isinstance(value, Rate):
+        return value
+    match = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"expected a rate such as '10/s', '100/m' or '5/10s', got {value!r}")
+    count, period = int(match[1]), float(match[2] or 1) * _SECONDS_PER[match[3]]
+    if not 1 <= count <= _MOST_STARTS or period < 0.001:
+        raise ValueError(f"expected a rate of 1 to {_MOST_STARTS} starts in 1 ms or longer, got {value!r}")
+    return Rate(count, period)
 
 
 def _parsed_duration(text: str) -> float | None:

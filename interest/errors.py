@@ -62,7 +62,7 @@ class WorkLost(WorkFailed):
 class WorkRejected(WorkError):
     """Refused at the door: `reason` says why, `retry_after` in how many seconds to try again.
 
-    Nothing raises it yet: admission comes with a later version.
+    "overloaded": it could not be done by its deadline; "full": the lane has `max_pending` works already.
     """
 
     def __init__(self, message: str, reason: str = "", retry_after: float = 0.0) -> None:

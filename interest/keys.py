@@ -28,8 +28,13 @@ class LaneKeys:
 
     @property
     def queue(self) -> str:
-        """List: the Celery queue of the lane; kombu's own key."""
+        """List: the Celery queue of the lane, for critical works; kombu's own key."""
         return f"{self.namespace}.{self.lane}"
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Lists: the same for critical, normal and sheddable works, as kombu's Redis transport names priorities."""
+        return (self.queue, f"{self.queue}\x06\x163", f"{self.queue}\x06\x166")
 
     @property
     def base(self) -> str:
@@ -39,6 +44,10 @@ class LaneKeys:
     def work(self, id: str) -> str:
         """Hash: the record of a work. TTL: until its deadline plus retention, then retention from its end."""
         return f"{self.base}:work:{id}"
+
+    def letter(self, id: str) -> str:
+        """String: what is rung with, while the work lives. TTL: as the record of a live work."""
+        return f"{self.base}:letter:{id}"
 
     def interests(self, id: str) -> str:
         """Sorted set: interest → deadline (ms). Goes with the end of the work; TTL as the record."""
@@ -67,7 +76,7 @@ class LaneKeys:
 
     @property
     def evidence(self) -> str:
-        """Hash: `last` beat of anybody, `since` when the beats have no gap, `heard` newest ring asked about. No TTL."""
+        """Hash: `last` beat of anybody, `since` when beats have no gap, `heard:` newest ring asked about. No TTL."""
         return f"{self.base}:evidence"
 
     @property
@@ -79,6 +88,46 @@ class LaneKeys:
     def runtimes(self) -> str:
         """Hash: work type name → mean, mean deviation and time (ms) of its runs. No TTL."""
         return f"{self.base}:runtimes"
+
+    def runtime(self, group: str) -> str:
+        """String: the same for a partition. TTL: a day from its last run."""
+        return f"{self.base}:runtime:{group}"
+
+    @property
+    def slots(self) -> str:
+        """Hash: worker → its slots for this lane. Trimmed by the caretaker; no TTL."""
+        return f"{self.base}:slots"
+
+    @property
+    def load(self) -> str:
+        """Hash: sums of what waits and what there is to do it with; see includes/load.lua. No TTL."""
+        return f"{self.base}:load"
+
+    @property
+    def ends(self) -> str:
+        """Sorted set: running work → when it is expected to end (ms). Goes with the runs; no TTL."""
+        return f"{self.base}:ends"
+
+    @property
+    def limits(self) -> str:
+        """Hash: limits and expected run times, declared by types or set by operators. No TTL."""
+        return f"{self.base}:limits"
+
+    def permits(self, group: str) -> str:
+        """Sorted set: work that runs or may start → when it got the permit (ms). Goes with the runs; no TTL."""
+        return f"{self.base}:permits:{group}"
+
+    def released(self, group: str) -> str:
+        """Set: those of them that have not started. Goes with them; no TTL."""
+        return f"{self.base}:released:{group}"
+
+    def held(self, group: str) -> str:
+        """Sorted set: work that waits for a permit → its place in the line. Goes with the works; no TTL."""
+        return f"{self.base}:held:{group}"
+
+    def starts(self, group: str) -> str:
+        """Sorted set: the last starts (ms) that the group's rate counts. TTL: the rate's period."""
+        return f"{self.base}:starts:{group}"
 
     @property
     def totals(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from .records import (
     Retried,
     Submission,
     Submitted,
+    Swept,
     WorkStatus,
     lane_of,
     read_looked_up,
@@ -29,6 +30,7 @@ from .records import (
 from .script import Argument, Call, script
 from .states import State, Verdict
 
+_SWEPT_AT_ONCE = 75  # dead messages: some two milliseconds of Redis
 _TURN = 10  # batches sent before other threads get the connection
 
 #: Publishes Celery messages (JSON texts of kombu's virtual transports) to a queue.
@@ -65,17 +67,27 @@ class Ledger:
 
     def submit(self, submission: Submission, within: float = math.inf) -> Submitted:
         """Takes a work in, or finds the one that holds its key. The call itself takes `within` seconds at most."""
-        status, id, left, letters = self.line.call(self._submit_call(submission), within)
-        self._ring(submission.lane, letters)
-        return Submitted(status, id, int(left) / 1000)
+        reply = self.line.call(self._submit_call(submission), within)
+        self.ring(submission.lane, reply[3])
+        return _read_submitted(reply)
 
-    def submit_many(self, batches: Iterable[Sequence[Submission]], timeout: float) -> None:
+    def submit_many(self, batches: Iterable[Sequence[Submission]], timeout: float) -> list[Submitted]:
         """The same for many without keys, made batch by batch while Redis works on the batch before."""
-        calls = ([self._submit_call(submission) for submission in batch] for batch in batches)
+        lanes: list[str] = []
+
+        def calls() -> Iterator[list[Call]]:
+            for batch in batches:
+                lanes.extend(submission.lane for submission in batch)
+                yield [self._submit_call(submission) for submission in batch]
+
+        drafted = calls()
+        answers: list[Submitted] = []
         # A few batches at a time: other threads want the connection too.
-        while turn := self.line.stream(islice(calls, _TURN), timeout):
-            for _, id, _, letters in turn:
-                self._ring(lane_of(id) or "", letters)
+        while turn := self.line.stream(islice(drafted, _TURN), timeout):
+            for reply in turn:
+                self.ring(lanes[len(answers)], reply[3])
+                answers.append(_read_submitted(reply))
+        return answers
 
     def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
         """Registers one more interest: seconds left, or the outcome if the work has ended, or None if it is unknown."""
@@ -95,7 +107,7 @@ class Ledger:
         """The same for many, in one round trip."""
         calls = [self.withdraw_call(claim) for claim in claims]
         for claim, (_, letters) in zip(claims, self.line.batch(calls), strict=True):
-            self._ring(lane_of(claim.id) or "", letters)
+            self.ring(lane_of(claim.id) or "", letters)
 
     def withdraw_call(self, claim: Claim) -> Call:
         """The same for one, as a call for the mailbox's own connection."""
@@ -143,8 +155,27 @@ class Ledger:
             return None
         if reply[0] == Verdict.RUN:
             return Answer(Verdict.RUN, "", int(reply[1]), int(reply[2]) / 1000, int(reply[3]))
-        swept = reply[2] if len(reply) > 2 else []
-        return Answer(Verdict(reply[0]), reply[1], swept=tuple(zip(swept[::2], swept[1::2], strict=True)))
+        verdict, reason, letters = reply
+        self.ring(lane_of(id) or "", letters)
+        return Answer(Verdict(verdict), reason)
+
+    def sweep(self, lane: str, *, told: bool) -> Swept:
+        """Takes dead messages off the head of the queue, a bounded number; with each one's head (JSON) if `told`."""
+        if self._doorbell is not None:
+            return Swept({})  # another server's queue
+        call = script("sweep").bind(
+            self.slots(lane),
+            pulse_timeout=milliseconds(self._policy.pulse_timeout),
+            limit=_SWEPT_AT_ONCE,
+            told=int(told),
+        )
+        counts, heads, letters = self.line.call(call)
+        self.ring(lane, letters)
+        return Swept(dict(_pairs(counts)), _pairs(heads))
+
+    def offer(self, lane: str, ids: Sequence[str]) -> None:
+        """Rings again, ahead of all others, for works whose message waits in a worker that is busy."""
+        self.ring(lane, self.line.call(script("offer").bind(self.slots(lane), tuple(ids))))
 
     def adopt(self, submission: Submission, message_deadline: int) -> None:
         """Writes the record of a work that the ledger lost, from what its message says."""
@@ -154,6 +185,8 @@ class Ledger:
             id=submission.id,
             name=submission.name,
             key=submission.key,
+            partition=submission.partition,
+            importance=submission.importance,
             interest=submission.interest,
             deadline=message_deadline,
             retention=milliseconds(submission.retention),
@@ -179,12 +212,14 @@ class Ledger:
         if reply[0] == "stale":
             return None
         state, reason, letters = reply
-        self._ring(lane_of(ending.id) or "", letters)
+        self.ring(lane_of(ending.id) or "", letters)
         return Outcome(ending.id, State(state), reason)
 
     def retry(self, id: str, attempt: int, delay: float, failure: str) -> Retried:
         """Puts a failed run back for another try, if it can start in time and is wanted."""
         reply = self._call("retry", id, id=id, attempt=attempt, delay=milliseconds(delay), failure=failure)
+        if len(reply) > 1:
+            self.ring(lane_of(id) or "", reply[1])
         return Retried(reply[0])
 
     def release(self, id: str, attempt: int, *, lost: bool) -> None:
@@ -199,19 +234,20 @@ class Ledger:
             pulse_timeout=milliseconds(self._policy.pulse_timeout),
         )
         if reply[0] != "stale":
-            self._ring(lane_of(id) or "", reply[1])
+            self.ring(lane_of(id) or "", reply[1])
 
     def progress(self, id: str, attempt: int, progress: str) -> bool:
         """Notes how far a run is (JSON); False if the attempt is stale."""
         return bool(self._call("progress", id, id=id, attempt=attempt, progress=progress))
 
-    def beat(self, lane: str, worker: str, runs: Iterable[tuple[str, int]]) -> list[Renewal]:
-        """Renews the leases of a worker's runs and tells which must stop."""
+    def beat(self, lane: str, worker: str, slots: int, runs: Iterable[tuple[str, int]]) -> list[Renewal]:
+        """Renews the leases of a worker's runs and tells which must stop. `slots` it has for this lane."""
         pairs: list[Argument] = [part for run in runs for part in run]
         call = script("beat").bind(
             (self.keys(lane).base,),
             tuple(pairs),
             worker=worker,
+            slots=slots,
             lease=milliseconds(self._policy.lease),
             pulse_timeout=milliseconds(self._policy.pulse_timeout),
         )
@@ -222,7 +258,7 @@ class Ledger:
     def tend(self, lane: str, *, idle: bool, limit: int = 50) -> float:
         """The caretaker's round through what is due; seconds until the next. `idle` if the worker has a free slot."""
         call = script("tend").bind(
-            self._slots(lane),
+            self.slots(lane),
             limit=limit,
             lease=milliseconds(self._policy.lease),
             max_deliveries=self._policy.max_deliveries,
@@ -230,7 +266,7 @@ class Ledger:
             idle=int(idle),
         )
         next_due, letters = self.line.call(call)
-        self._ring(lane, letters)
+        self.ring(lane, letters)
         return int(next_due) / 1000
 
     def overstayed(self, lane: str) -> None:
@@ -239,15 +275,14 @@ class Ledger:
 
     def leave(self, lane: str, worker: str) -> None:
         """A worker ends in order: it is no longer listed, and its mailbox goes."""
-        names = self.keys(lane)
-        self.line.batch([("ZREM", names.workers, worker), ("DEL", names.mail(worker))])
+        self.line.call(script("leave").bind((self.keys(lane).base,), worker=worker))
 
     # Operators
 
     def cancel(self, id: str, reason: str, *, state: State = State.CANCELLED, failure: str = "") -> State | None:
         """Ends a work for all its callers: the state it was in, or None if it is unknown."""
         was, letters = self._call("cancel", id, id=id, state=state, reason=reason, failure=failure)
-        self._ring(lane_of(id) or "", letters)
+        self.ring(lane_of(id) or "", letters)
         return State(was) if was else None
 
     def statuses(self, ids: Sequence[str]) -> list[WorkStatus | None]:
@@ -325,10 +360,12 @@ class Ledger:
 
     def _submit_call(self, submission: Submission) -> Call:
         return script("submit").bind(
-            self._slots(submission.lane),
+            self.slots(submission.lane),
             id=submission.id,
             name=submission.name,
             key=submission.key,
+            partition=submission.partition,
+            importance=submission.importance,
             on_duplicate=submission.on_duplicate,
             interest=submission.interest,
             timeout=milliseconds(submission.timeout),
@@ -343,17 +380,19 @@ class Ledger:
             raise ValueError(f"expected a work id (LANE.32 hex digits), got {id[:200]!r}")
         return self.keys(lane)
 
-    def _slots(self, lane: str) -> tuple[str, ...]:
+    def slots(self, lane: str) -> tuple[str, ...]:
+        """The keys that scripts are given: all of the lane, and its queue where they ring by themselves."""
         names = self.keys(lane)
         return (names.base, names.queue) if self._doorbell is None else (names.base,)
 
     def _bind(self, name: str, work_id: str, /, **arguments: Argument) -> Call:
-        return script(name).bind(self._slots(self._keys_of(work_id).lane), **arguments)
+        return script(name).bind(self.slots(self._keys_of(work_id).lane), **arguments)
 
     def _call(self, name: str, work_id: str, /, **arguments: Argument) -> Any:
         return self.line.call(self._bind(name, work_id, **arguments))
 
-    def _ring(self, lane: str, letters: Sequence[str]) -> None:
+    def ring(self, lane: str, letters: Sequence[str]) -> None:
+        """Publishes what a script could not."""
         if letters and self._doorbell is not None:
             self._doorbell(self.keys(lane).queue, letters)
 
@@ -374,6 +413,17 @@ class Ending:
     reason: str = ""
     result: str = ""
     failure: str = ""
+
+
+def _read_submitted(reply: Any) -> Submitted:
+    status, what, ms, _ = reply
+    if status == "rejected":
+        return Submitted(status, "", reason=what, retry_after=int(ms) / 1000)
+    return Submitted(status, what, int(ms) / 1000)
+
+
+def _pairs(flat: Sequence[Any]) -> tuple[tuple[Any, Any], ...]:
+    return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def milliseconds(seconds: float) -> int:

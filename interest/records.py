@@ -61,17 +61,24 @@ class Submission:
     letter: str
     retention: float
     key: str = ""
+    partition: str = ""
+    importance: str = "normal"
     on_duplicate: str = "join"
     delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of a submission: `status` is accepted, joined or duplicate."""
+    """What became of a submission: `status` is accepted, joined, duplicate or rejected.
+
+    `remaining` are the seconds until the deadline; of a rejected one `reason` and `retry_after` (seconds) are set.
+    """
 
     status: str
     id: str
-    remaining: float
+    remaining: float = 0.0
+    reason: str = ""
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,14 @@ class Answer:
     attempt: int = 0
     remaining: float = 0.0
     failures: int = 0
-    swept: tuple[tuple[str, str], ...] = ()
-    """Where the verdict is DROP: dead messages that were taken out of the queue with it, each with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Dead messages that were taken out of a queue: how many by reason, and if asked for each one's head and reason."""
+
+    reasons: dict[str, int]
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 class Retried(StrEnum):

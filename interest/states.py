@@ -70,6 +70,8 @@ class Reason(StrEnum):
     """A run was taken for dead and given to another worker: it must stop itself."""
     SHUTDOWN = "worker shuts down"
     """The worker is told to end: what is still wanted goes back and runs elsewhere."""
+    LIMIT_REACHED = "limit reached"
+    """As many runs of its type, or of its partition, as the limit allows: held until one ends, or the rate allows."""
     UNKNOWN_TYPE = "unknown work type"
     """The worker that got the message does not know the function."""
 

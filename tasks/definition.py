@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from ..config.units import seconds, size_in_bytes
+from ..config.units import Rate, seconds, size_in_bytes
+from ..config.units import rate as as_rate
 from ..interest.errors import InvalidWork
 from . import registry
 from .payload import PayloadCarrier
@@ -37,6 +38,10 @@ class WorkType:
     interrupt: bool
     retention: float | None
     max_payload: int | None
+    expected: float | None
+    max_concurrent: int | None
+    rate: Rate | None
+    partition_by: str | None
     carrier: PayloadCarrier = field(repr=False)
 
     @property
@@ -56,13 +61,19 @@ def work(
     interrupt: bool = False,
     retention: float | str | timedelta | None = None,
     max_payload: int | str | None = None,
+    expected: float | str | timedelta | None = None,
+    max_concurrent: int | None = None,
+    rate: str | None = None,
+    partition_by: str | None = None,
 ) -> Callable[[Function], Function]:
     """Declares a function as a work type; it stays callable as the plain function it is.
 
     `timeout` is the deadline of each work in seconds (or "30s", "5m", timedelta) unless its caller says otherwise;
     `name` defaults to module.function; `lane` is the queue it goes to; `retention` is how long the record of an ended
     work is kept; `max_payload` bounds the arguments and the result ("256KiB"). A run that must stop gets `grace`
-    seconds to do so; with `interrupt`, `InterestLost` is raised in its thread at once. Raises `InvalidWork`.
+    seconds to do so; with `interrupt`, `InterestLost` is raised in its thread at once. `expected` is how long a run
+    takes, until some have run. `max_concurrent` runs at once and `rate` ("10/s") starts are the most that the whole
+    fleet makes; with `partition_by`, a parameter's name, of each value of it. Raises `InvalidWork`.
     """
 
     def declare(function: Function) -> Function:
@@ -78,6 +89,10 @@ def work(
             interrupt=interrupt,
             retention=None if retention is None else _positive(type_name, "retention", retention),
             max_payload=None if max_payload is None else _size(type_name, max_payload),
+            expected=None if expected is None else _positive(type_name, "expected", expected),
+            max_concurrent=_count(type_name, max_concurrent),
+            rate=None if rate is None else _rate(type_name, rate),
+            partition_by=partition_by,
             carrier=PayloadCarrier(type_name, function),
         )
         _check_names(definition)
@@ -105,6 +120,22 @@ def _check_names(definition: WorkType) -> None:
     if definition.on_duplicate not in DUPLICATE_POLICIES:
         known = ", ".join(DUPLICATE_POLICIES)
         raise InvalidWork(f"{name}: expected on_duplicate to be one of {known}, got {definition.on_duplicate!r}")
+    if definition.partition_by is not None and definition.partition_by not in definition.carrier.parameters:
+        known = ", ".join(definition.carrier.parameters) or "none"
+        raise InvalidWork(f"{name}: expected partition_by to be a parameter ({known}), got {definition.partition_by!r}")
+
+
+def _count(name: str, value: int | None) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise InvalidWork(f"{name}: expected max_concurrent to be 1 or more, got {value!r}")
+
+
+def _rate(name: str, value: str) -> Rate:
+    try:
+        return as_rate(value)
+    except ValueError as error:
+        raise InvalidWork(f"{name}: rate: {error}") from None
 
 
 def _duration(name: str, option: str, value: float | str | timedelta) -> float:

@@ -69,6 +69,8 @@ def _publish(producer: Producer, queue: str, message: dict[str, Any]) -> None:
         content_encoding=message["content-encoding"],
         correlation_id=message["properties"]["correlation_id"],
         delivery_mode=2,
+        priority=message["properties"]["priority"],
+        expiration=int(message["properties"]["expiration"]) / 1000,
         declare=[Queue(queue, routing_key=queue)],
         retry=False,
     )

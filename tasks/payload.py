@@ -17,7 +17,7 @@ from .context import WorkContext
 from .resource import Declaration
 
 #: What `submit_work` takes for itself, so that no parameter may be called like it.
-SUBMIT_OPTIONS = frozenset({"timeout", "key", "on_duplicate", "detached", "delay", "importance"})
+SUBMIT_OPTIONS = frozenset({"timeout", "key", "on_duplicate", "detached", "delay", "importance", "wait_for_room"})
 
 _CONFIG = ConfigDict(extra="forbid", ser_json_inf_nan="constants", ser_json_bytes="base64", val_json_bytes="base64")
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..interest.errors import InvalidPayload
 from .definition import WorkType
+from .partition import partition_of
 
 
 class Callee(Protocol):
@@ -32,6 +33,9 @@ class Callee(Protocol):
     def encode(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as JSON. Raises `InvalidPayload`."""
 
+    def partition(self, text: str) -> str:
+        """The partition of these arguments (JSON), empty where the type has none. Raises `InvalidPayload`."""
+
     def decode_result(self, text: str) -> Any:
         """The result from JSON."""
 
@@ -46,6 +50,7 @@ def publish(definition: WorkType) -> str:
             "on_duplicate": definition.on_duplicate,
             "retention": definition.retention,
             "max_payload": definition.max_payload,
+            "partition_by": definition.partition_by,
             "payload": carrier.schema(),
             "result": carrier.result.schema()["properties"]["value"],
         }
@@ -63,13 +68,15 @@ class PublishedType:
         self.on_duplicate: str = read["on_duplicate"]
         self.retention: float | None = read["retention"]
         self.max_payload: int | None = read["max_payload"]
+        self._partition_by: str | None = read["partition_by"]
+        self._partition_default = read["payload"].get("properties", {}).get(self._partition_by, {}).get("default")
         self._validator = Draft202012Validator(read["payload"], format_checker=Draft202012Validator.FORMAT_CHECKER)
 
     @classmethod
     def unknown(cls, name: str, lane: str) -> PublishedType:
         """A work type that nobody published, as far as attaching to its works needs one."""
         description = {"timeout": 3600.0, "lane": lane, "on_duplicate": "join", "retention": None, "max_payload": None}
-        return cls(name, json.dumps(description | {"payload": {}}))
+        return cls(name, json.dumps(description | {"partition_by": None, "payload": {}}))
 
     def encode(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
@@ -82,6 +89,12 @@ class PublishedType:
         if problems:
             raise InvalidPayload(f"{self.name}: " + "; ".join(_describe(problem) for problem in problems))
         return text
+
+    def partition(self, text: str) -> str:
+        """The partition of these arguments (JSON), empty where the type has none. Raises `InvalidPayload`."""
+        if self._partition_by is None:
+            return ""
+        return partition_of(self.name, self._partition_by, text, self._partition_default)
 
     def decode_result(self, text: str) -> Any:
         """The result as a plain JSON value."""
@@ -98,11 +111,19 @@ class ImportedType:
         self.on_duplicate = definition.on_duplicate
         self.retention = definition.retention
         self.max_payload = definition.max_payload
+        self._partition_by = definition.partition_by
         self._carrier = definition.carrier
 
     def encode(self, arguments: Mapping[str, Any]) -> str:
         """The arguments as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
         return self._carrier.encode(arguments)
+
+    def partition(self, text: str) -> str:
+        """The partition of these arguments (JSON), empty where the type has none. Raises `InvalidPayload`."""
+        if self._partition_by is None:
+            return ""
+        default = to_jsonable_python(self._carrier.defaults.get(self._partition_by))
+        return partition_of(self.name, self._partition_by, text, default)
 
     def decode_result(self, text: str) -> Any:
         """The result as the function's return annotation says."""

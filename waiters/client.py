@@ -7,17 +7,19 @@ import itertools
 import logging
 import math
 import os
+import random
 import re
 import secrets
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import Settings, load_settings
-from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork
+from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkRejected
 from ..interest.ledger import Ledger
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
 from ..tasks import WorkContext, current_context
@@ -31,6 +33,7 @@ from .options import Options
 from .waiter import WorkWaiter
 
 _log = logging.getLogger("askfirst")
+_LONGEST_PAUSE = 1.0  # seconds between two questions for room
 _BATCH = 100  # works in one round trip: a hundred kilobytes, a few milliseconds of Redis
 
 
@@ -46,6 +49,7 @@ class Client:
         self._numbers = itertools.count(1)
         self._mailbox = Mailbox(self.ledger, self.caller, settings.pulse_interval, settings.connect_timeout)
         self._withdrawals = Aside("askfirst-withdraw")
+        self._leaving: deque[WorkWaiter] = deque()
         self.callbacks = Aside("askfirst-callbacks")
         """Those of waiters: what they do is not ours to know, and the mailbox must not wait for it."""
         self._lanes: set[str] = set()
@@ -64,7 +68,11 @@ class Client:
             else:
                 starts = range(0, len(texts), _BATCH)
                 batches = (self._drafts(callee, texts[n : n + _BATCH], options, waiters) for n in starts)
-                self.ledger.submit_many(batches, patience)
+                answers = self.ledger.submit_many(batches, patience)
+                self._turn_away([pair for pair in zip(waiters, answers, strict=True) if pair[1].status == "rejected"])
+        except (DuplicateWork, WorkRejected):
+            self._mailbox.forget(waiters[0])  # nothing of it is in the ledger
+            raise
         except BaseException:
             # Some may be in the ledger, even where the reply was lost: nobody waits for them any more.
             self._abandon(waiters)
@@ -77,6 +85,22 @@ class Client:
             for waiter in waiters:
                 _link(parent, waiter)
         return waiters
+
+    def submit_patiently(self, callee: Callee, payload: Mapping[str, Any], options: Options) -> WorkWaiter:
+        """Submits when there is room, by the deadline. Raises `WorkRejected` if there is none in time."""
+        give_up_at = time.monotonic() + options.timeout
+        while True:
+            try:
+                return self.submit(callee, [payload], options)[0]
+            except WorkRejected as rejection:
+                # Not all of those that wait at once, and not so late that the room has gone to others.
+                pause = min(rejection.retry_after, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                left = give_up_at - time.monotonic() - pause
+                if left <= options.delay:
+                    raise
+            parent = current_context()
+            (parent.sleep if parent is not None else time.sleep)(pause)
+            options = replace(options, timeout=left)
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""
@@ -101,20 +125,32 @@ class Client:
 
     def withdraw(self, waiter: WorkWaiter) -> None:
         """Takes the waiter's interest back, now or as soon as the ledger can be reached."""
+        if on_event_loop():
+            self.withdraw_aside(waiter)
+            return
         self._mailbox.forget(waiter)
         if self._mailbox.away:
             # Nobody is to wait for a ledger that is away, least of all somebody with many works to withdraw from.
             self._mailbox.withdraw_later(waiter)
-        elif on_event_loop():
-            self._withdrawals.put(lambda: self._withdraw_now(waiter))
         else:
-            self._withdraw_now(waiter)
+            self._withdraw_now([waiter])
 
-    def _withdraw_now(self, waiter: WorkWaiter) -> None:
+    def withdraw_aside(self, waiter: WorkWaiter) -> None:
+        """The same for a thread that must not wait for the ledger; many in a row share round trips."""
+        self._mailbox.forget(waiter)
+        self._leaving.append(waiter)
+        self._withdrawals.put(self._withdraw_leaving)
+
+    def _withdraw_leaving(self) -> None:
+        while self._leaving:  # only this one thread takes from it
+            self._withdraw_now([self._leaving.popleft() for _ in range(min(len(self._leaving), _BATCH))])
+
+    def _withdraw_now(self, waiters: Sequence[WorkWaiter]) -> None:
         try:
-            self.ledger.withdraw(waiter.claim)
+            self.ledger.withdraw_many([waiter.claim for waiter in waiters])
         except LedgerUnavailable:
-            self._mailbox.withdraw_later(waiter)
+            for waiter in waiters:
+                self._mailbox.withdraw_later(waiter)
 
     def detach(self, waiter: WorkWaiter) -> None:
         """Exchanges an attached interest for a detached one."""
@@ -179,26 +215,43 @@ class Client:
         retention = self.settings.retention if callee.retention is None else callee.retention
         ours = {"retention": retention, "importance": options.importance, "key": options.key or ""}
         return [
-            Submission(
-                id=waiter.id,
-                lane=callee.lane,
-                name=callee.name,
-                interest=waiter.interest,
-                timeout=options.timeout,
-                letter=compose(waiter.id, callee.name, text, ours | {"interest": waiter.interest}),
-                retention=retention,
-                key=options.key or "",
-                on_duplicate=options.on_duplicate,
-                delay=options.delay,
-            )
+            self._draft(callee, waiter, text, ours | {"interest": waiter.interest}, options)
             for waiter, text in zip(new, texts, strict=True)
         ]
 
+    def _draft(
+        self, callee: Callee, waiter: WorkWaiter, text: str, ours: dict[str, Any], options: Options
+    ) -> Submission:
+        partition = callee.partition(text)
+        if partition:
+            ours["partition"] = partition
+        return Submission(
+            id=waiter.id,
+            lane=callee.lane,
+            name=callee.name,
+            interest=waiter.interest,
+            timeout=options.timeout,
+            letter=compose(waiter.id, callee.name, text, ours),
+            retention=ours["retention"],
+            key=options.key or "",
+            partition=partition,
+            importance=options.importance,
+            on_duplicate=options.on_duplicate,
+            delay=options.delay,
+        )
+
     def _take(self, waiter: WorkWaiter, answer: Submitted) -> None:
+        if answer.status == "rejected":
+            raise _rejection(waiter.name, answer)
         if answer.status == "duplicate":
             raise DuplicateWork(f"{waiter.name}: key {waiter.key!r} is held by {answer.id}", answer.id)
         if answer.id != waiter.id:
             self._move(waiter, answer.id)
+
+    def _turn_away(self, rejected: Sequence[tuple[WorkWaiter, Submitted]]) -> None:
+        for waiter, answer in rejected:
+            self._mailbox.forget(waiter)
+            waiter.refuse(_rejection(waiter.name, answer))
 
     def _abandon(self, waiters: Sequence[WorkWaiter]) -> None:
         for waiter in waiters:
@@ -250,12 +303,19 @@ class Client:
         return new_interest(self.caller, next(self._numbers), detached=detached)
 
 
+def _rejection(name: str, answer: Submitted) -> WorkRejected:
+    why = {"full": "its lane is full", "overloaded": "it could not be done by its deadline"}.get(answer.reason, "")
+    text = f"{name}: rejected ({answer.reason}): {why}; try again in {answer.retry_after:.3g} s"
+    return WorkRejected(text, answer.reason, answer.retry_after)
+
+
 def _link(parent: WorkContext, waiter: WorkWaiter) -> None:
     """A work asked for inside a work is not wanted longer than that one, unless it is detached."""
 
     def withdraw() -> None:
+        # Called by whoever trips the parent's token, such as the thread that renews the leases of all its siblings.
         if is_attached(waiter.interest):
-            waiter.cancel()
+            waiter.cancel_aside()
 
     unlink = parent.link(withdraw)
     waiter.add_done_callback(lambda _: unlink())

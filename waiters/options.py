@@ -28,6 +28,7 @@ class Options:
     detached: bool
     delay: float
     importance: str
+    wait_for_room: bool = False
 
 
 def check_options(
@@ -38,6 +39,7 @@ def check_options(
     detached: bool,
     delay: Duration,
     importance: str,
+    wait_for_room: bool = False,
 ) -> Options:
     """The options with the work type's defaults. Raises `InvalidPayload`, naming the one that is wrong."""
     wanted = callee.timeout if timeout is None else check_duration(callee, "timeout", timeout)
@@ -52,9 +54,9 @@ def check_options(
     _one_of(callee, "importance", importance, IMPORTANCES)
     policy = callee.on_duplicate if on_duplicate is None else on_duplicate
     _one_of(callee, "on_duplicate", policy, DUPLICATE_POLICIES)
-    if not isinstance(detached, bool):
-        raise InvalidPayload(f"{callee.name}: expected detached to be True or False, got {detached!r}")
-    return Options(wanted, check_key(callee.name, key), policy, detached, pause, importance)
+    _flag(callee, "detached", detached)
+    _flag(callee, "wait_for_room", wait_for_room)
+    return Options(wanted, check_key(callee.name, key), policy, detached, pause, importance, wait_for_room)
 
 
 def check_key(name: str, key: str | None) -> str | None:
@@ -81,6 +83,11 @@ def check_duration(callee: Callee, option: str, value: Duration) -> float:
         return seconds(value)
     except ValueError as error:
         raise InvalidPayload(f"{callee.name}: {option}: {error}") from None
+
+
+def _flag(callee: Callee, option: str, value: bool) -> None:
+    if not isinstance(value, bool):
+        raise InvalidPayload(f"{callee.name}: expected {option} to be True or False, got {value!r}")
 
 
 def _one_of(callee: Callee, option: str, value: str, known: tuple[str, ...]) -> None:

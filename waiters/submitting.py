@@ -36,6 +36,7 @@ def submit_work(
     detached: bool = False,
     delay: Duration = 0.0,
     importance: str = "normal",
+    wait_for_room: bool = False,
     **payload: Any,
 ) -> WorkWaiter:
     """Hands over one work and returns the waiter for its result.
@@ -43,13 +44,16 @@ def submit_work(
     `work` is a function declared with `@work` or the name of one; `payload` its arguments by name. `timeout` is the
     deadline in seconds from now (or "30s", "5m", timedelta), by default the work type's; `delay` the earliest start.
     `key` names the work: a second submission of the key joins, is rejected, or replaces (`on_duplicate`, by default the
-    work type's). A `detached`
-    work lives without this process. `importance` is for admission, which comes with a later version; until then it is
-    only carried. Raises `InvalidPayload`, `UnknownWork`, `DuplicateWork`, `LedgerUnavailable`, `SettingsError`.
+    work type's). A `detached` work lives without this process. Critical works go before normal ones and these before
+    sheddable ones (`importance`). What could not be done by its deadline, or finds its lane full, is rejected at once;
+    with `wait_for_room` it waits for room until the deadline. Raises `WorkRejected`, `InvalidPayload`, `UnknownWork`,
+    `DuplicateWork`, `LedgerUnavailable`, `SettingsError`.
     """
     client = default_client()
     callee = callee_of(client, work)
-    options = check_options(callee, timeout, key, on_duplicate, detached, delay, importance)
+    options = check_options(callee, timeout, key, on_duplicate, detached, delay, importance, wait_for_room)
+    if wait_for_room:
+        return client.submit_patiently(callee, payload, options)
     return client.submit(callee, [payload], options)[0]
 
 
@@ -84,7 +88,8 @@ def submit_many(
 ) -> list[WorkWaiter]:
     """Hands over many works of one type in a few round trips; one waiter for each payload, in order.
 
-    Every payload is checked before anything is written. Raises as `submit_work` does.
+    Every payload is checked before anything is written. A waiter whose work is rejected fails with `WorkRejected`; all
+    else is raised as by `submit_work`.
     """
     client = default_client()
     callee = callee_of(client, work)

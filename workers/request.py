@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections import Counter
 from functools import partial
 from typing import Any, Final
 
@@ -21,13 +21,14 @@ from celery.worker.state import task_ready
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ending
-from ..interest.records import Answer, ErrorInfo, Submission, lane_of
+from ..interest.records import Answer, ErrorInfo, Submission, Swept, lane_of
 from ..interest.states import State, Verdict
 from ..tasks.message import letter
 from .dropped import Dropped
 from .runtime import Claim, Runtime, runtime_of
 
 _log = get_logger(__name__)
+_SWEEP: Final = 1.0  # seconds; the worker has its heartbeat to send, too
 _PAUSE: Final = 0.25  # seconds between two questions to a ledger that is away
 
 
@@ -36,17 +37,28 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
 
     _claim: Claim | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._runtime.prefetch.note_arrival(self.id)
+
     def revoked(self) -> bool:
         """Asks. True: dropped, held, or given back to the broker; the message is done with."""
+        self._runtime.prefetch.note_question(self.id)
         if self._already_revoked:
             return True
         ours = self._request_dict.get("askfirst")
         if not isinstance(ours, dict) or lane_of(self.id) is None:
             return bool(super().revoked())  # an ordinary Celery call of this task
+        if self._runtime.shutting_down:
+            self._requeue("the worker shuts down")
+            return True
         try:
             answer = self._ask(ours)
         except LedgerUnavailable as error:
-            self._requeue(error)
+            # Without the ledger nothing may start: it could run twice.
+            _log.error("%s[%s]: %s", self.name, self.id, error)
+            time.sleep(_PAUSE)  # the broker would hand it out again at once, and without the ledger nothing can be done
+            self._requeue("the ledger is away")
             return True
         if answer.verdict is Verdict.RUN:
             self._start(answer)
@@ -123,6 +135,8 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             letter=letter(headers, body),
             retention=float(ours.get("retention", self._runtime.settings.retention)),
             key=str(ours.get("key", "")),
+            partition=str(ours.get("partition", "")),
+            importance=str(ours.get("importance", "normal")),
         )
 
     def _start(self, answer: Answer) -> None:
@@ -151,16 +165,15 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         self._already_revoked = True
         if answer.verdict is Verdict.DROP:
             self._announce_dropped(answer.reason)
-            self._announce_swept(answer.swept)
+            self._sweep()
         _log.info("%s %s[%s]: %s", answer.verdict, self.name, self.id, answer.reason)
         self.acknowledge()
 
-    def _requeue(self, error: LedgerUnavailable) -> None:
-        """Without the ledger nothing may start: it could run twice. The message goes back to the broker."""
+    def _requeue(self, why: str) -> None:
+        """Nobody was asked: the message goes back to the broker."""
         task_ready(self)
         self._already_revoked = True
-        _log.error("%s[%s] goes back to its queue: %s", self.name, self.id, error)
-        time.sleep(_PAUSE)  # the broker would hand it out again at once, and there is nothing to do without the ledger
+        _log.info("%s[%s] goes back to its queue: %s", self.name, self.id, why)
         self.reject(requeue=True)
 
     def _announce_dropped(self, reason: str) -> None:
@@ -184,20 +197,35 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         except LedgerUnavailable as error:
             _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
 
-    def _announce_swept(self, swept: Sequence[tuple[str, str]]) -> None:
-        for message, reason in swept:
+    def _sweep(self) -> None:
+        """Where work is dropped, more dead work is likely to follow: it goes in bulk, before the next work."""
+        told = bool(self._eventer and self._eventer.enabled)
+        give_up_at = time.monotonic() + _SWEEP
+        reasons: Counter[str] = Counter()
+        lane = lane_of(self.id) or ""
+        try:
+            while (swept := self._runtime.ledger.sweep(lane, told=told)).reasons:
+                reasons.update(swept.reasons)
+                self._announce_swept(swept)
+                if time.monotonic() > give_up_at:
+                    break
+        except LedgerUnavailable as error:
+            _log.error("%s", error)
+        for reason, count in reasons.items():
+            _log.info("DROP %d more of lane %s: %s", count, lane, reason)
+
+    def _announce_swept(self, swept: Swept) -> None:
+        for message, reason in swept.messages:
             headers = json.loads(message)["headers"]
-            _log.info("DROP %s[%s]: %s", headers["task"], headers["id"], reason)
-            if self._eventer and self._eventer.enabled:
-                self._eventer.send(
-                    "task-dropped",
-                    uuid=headers["id"],
-                    name=headers["task"],
-                    args=headers["argsrepr"],
-                    kwargs=headers["kwargsrepr"],
-                    result=reason,
-                    exception=reason,
-                )
+            self._eventer.send(
+                "task-dropped",
+                uuid=headers["id"],
+                name=headers["task"],
+                args=headers["argsrepr"],
+                kwargs=headers["kwargsrepr"],
+                result=reason,
+                exception=reason,
+            )
 
     def _report_loss(self, claim: Claim) -> None:
         try:

@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..config import Settings
+from ..config.settings import LaneSettings
 from ..interest.ledger import Ledger
+from ..interest.limits import Declaration, Limit, declare
 from ..interest.records import lane_of
 from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
+from ..tasks.definition import WorkType
 from ..tasks.published import publish
+from .prefetch import Prefetch
 from .resources import ProcessResources
 
 Order = TypeVar("Order")
@@ -45,6 +49,10 @@ class Claim:
     """When it was told to, by the monotonic clock."""
     overstayed: bool = False
     """Whether it was reported for not stopping."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was claimed, by the monotonic clock."""
+    forgotten: bool = False
+    """Whether the pool forgot it before any process had it: it never runs here."""
 
     @property
     def lane(self) -> str:
@@ -118,11 +126,11 @@ class Runtime:
     def __init__(self, settings: Settings, broker: str | None) -> None:
         self.settings = settings
         self.worker = ""
-        self.slots = 0
         self.lanes: list[str] = []
         self.running = Running()
         self.resources = ProcessResources()
         self.pool: Any = None
+        self.prefetch = Prefetch(0)
         self.killable = False
         """Whether runs are in processes of their own."""
         self.shutdown_at = math.inf
@@ -143,15 +151,28 @@ class Runtime:
         """A ledger with a connection of its own, for another thread."""
         return open_ledger(self.settings, broker=self._broker)
 
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the worker was asked to end."""
+        return self.shutdown_at < math.inf
+
     def shut_down(self) -> None:
         """Asked to end: running work gets the drain time, and none if asked again. Called from a signal handler."""
         now = time.monotonic()
-        self.shutdown_at = now if self.shutdown_at < math.inf else now + self.settings.drain
+        self.shutdown_at = now if self.shutting_down else now + self.settings.drain
 
-    def start(self, worker: str, slots: int, queues: list[str]) -> None:
+    @property
+    def slots(self) -> int:
+        """How many works the pool runs at once; operators change it while it runs."""
+        return int(self.pool.num_processes)
+
+    def slots_for(self, lane: str) -> int:
+        """How many of them this lane may have now: those that work of other lanes does not hold."""
+        return max(self.slots - sum(claim.lane != lane for claim in self.claims()), 0)
+
+    def start(self, worker: str, queues: list[str]) -> None:
         """The worker is up: it makes its lanes and work types known. Raises `LedgerUnavailable`."""
         self.worker = worker
-        self.slots = slots
         prefix = f"{self.settings.namespace}."
         self.lanes = [queue.removeprefix(prefix) for queue in queues if queue.startswith(prefix)]
         self.publish(self.ledger)
@@ -160,7 +181,16 @@ class Runtime:
         """Makes the lanes and work types known. Raises `LedgerUnavailable`."""
         if self.lanes:
             ledger.know_lanes(self.lanes)
-        ledger.publish_types({definition.name: publish(definition) for definition in registry.all_types()})
+        definitions = registry.all_types()
+        ledger.publish_types({definition.name: publish(definition) for definition in definitions})
+        for lane in self.lanes:
+            declared = {each.name: self._declaration(each) for each in definitions if each.lane == lane}
+            declare(ledger, lane, declared, self.settings.lanes.get(lane, LaneSettings()).max_pending)
+
+    def _declaration(self, definition: WorkType) -> Declaration:
+        configured = self.settings.limits.get(definition.name)
+        limit = configured or definition
+        return Declaration(Limit(limit.max_concurrent, limit.rate), definition.expected)
 
     def add_claim(self, claim: Claim) -> None:
         """Notes that this worker is to run the work."""
@@ -172,6 +202,7 @@ class Runtime:
         with self._lock:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
+                self.prefetch.note_run(time.monotonic() - claim.since)
 
     def kill(self, claim: Claim) -> bool:
         """Kills the process that runs it, unless the run has ended; whether it did.
@@ -184,7 +215,7 @@ class Runtime:
             if claim.pid is not None:
                 claim.kill()
                 return True
-            if self.shutdown_at == math.inf:
+            if not self.shutting_down:
                 return False  # its process will be known at once
             for pid in set(self.pids_of(claim)) - {other.pid for other in self._claims.values()}:
                 with contextlib.suppress(ProcessLookupError):

@@ -1,15 +1,26 @@
 -- A worker's heartbeat: renews the leases of its runs and tells which of them must stop.
 --
 -- KEYS   lane
--- ARGV   `lease`, `pulse_timeout` in ms, then pairs of work id and attempt
+-- ARGV   `slots` that the worker has for this lane; `lease`, `pulse_timeout` in ms, then pairs of work id and attempt
 -- Reply  triples: id, ms left until the last deadline, empty | id, 0, reason to stop. A run that this very attempt has
 --        ended already is left out: its worker is about to notice.
 --
 -- @include keys
 -- @include ending
-local worker, lease, pulse_timeout = unpack(ARGV)
+local worker, slots, lease, pulse_timeout = unpack(ARGV)
+
+-- The lane has the slots of all workers that are heard.
+local function count_slots()
+  redis.call('HSET', slots_key, worker, slots)
+  local live = redis.call('ZRANGEBYSCORE', workers_key, now - lease, '+inf')
+  local sum = 0
+  for _, count in ipairs(redis.call('HMGET', slots_key, unpack(live))) do sum = sum + (tonumber(count) or 0) end
+  redis.call('HSET', load_key, 'slots', sum, 'slots_at', now)
+end
+
 give_evidence()
 redis.call('ZADD', workers_key, now, worker)
+count_slots()
 
 local reply = {}
 local function answer(id, left, reason)
@@ -33,5 +44,5 @@ local function renew(id, attempt)
   answer(id, 0, reason)
 end
 
-for i = 4, #ARGV, 2 do renew(ARGV[i], ARGV[i + 1]) end
+for i = 5, #ARGV, 2 do renew(ARGV[i], ARGV[i + 1]) end
 return reply

@@ -14,19 +14,19 @@
 -- @include record
 -- @include expected
 local id, attempt, state, reason, result, failure, name, interest, retention, pulse_timeout = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at')
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at', 'partition')
 
 if not record[1] then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'stale' } end
-  create(id, name, 'RUNNING', '', interest, now, tonumber(retention), '', 0)
-  redis.call('HSET', work_key(id), 'attempt', attempt)
+  create({ id = id, name = name, key = '', partition = '', importance = 'normal', interest = interest, deadline = now,
+    retention = tonumber(retention), letter = '' }, 'state', 'RUNNING', 'attempt', attempt)
 elseif record[2] ~= attempt or record[1] == 'PENDING' then
   return { 'stale' }
 elseif record[1] ~= 'RUNNING' then
   -- Said before, and the reply was lost on the way.
   return { record[1], record[4] or '', letters }
 end
-if record[5] then learn_runtime(name, now - record[5], state ~= 'COMPLETED') end
+if record[5] then learn_runtime(name, record[6] or nil, now - record[5], state ~= 'COMPLETED') end
 if record[3] then state, reason, result, failure = state_for(record[3]), record[3], '', '' end
 -- The last deadline that the run knew of has passed, and a caller with a later one has joined meanwhile.
 if reason == 'deadline passed' and not record[3] and weigh(id, tonumber(pulse_timeout)) == 'wanted' then

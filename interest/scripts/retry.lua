@@ -1,15 +1,15 @@
 -- Puts a failed run back, to be run again after a pause that it spends in the ledger.
 --
--- KEYS   lane
+-- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   `attempt` is the fencing token; `delay` in ms; `failure` is the error so far, as JSON
--- Reply  { retrying } | { late }: it could not start before the deadline | { stopping }: nobody wants it | { stale }
+-- Reply  { retrying, letters } | { late }: it could not start before the deadline | { stopping }: nobody wants it
+--        | { stale }
 -- Mail   the worker is to look when it is due
 --
 -- @include keys
--- @include clock
--- @include order
+-- @include ending
 local id, attempt, delay, failure = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'deadline', 'worker')
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'deadline', 'worker', 'permit')
 if record[1] ~= 'RUNNING' or record[2] ~= attempt then return { 'stale' } end
 if record[3] then return { 'stopping' } end
 if now + delay >= tonumber(record[4]) then return { 'late' } end
@@ -17,7 +17,8 @@ redis.call('HSET', work_key(id), 'state', 'PENDING', 'error', failure, 'due', no
 redis.call('HINCRBY', work_key(id), 'failures', 1)
 redis.call('HDEL', work_key(id), 'worker', 'rung_at')
 redis.call('ZREM', index_key('RUNNING'), id)
+make_room(id, { state = 'RUNNING', permit = record[6] })
 redis.call('ZADD', index_key('PENDING'), now + delay, id)
 -- A letter that is no order: the worker's monitor looks anew at what is due when.
 order(record[5], { id = id, attempt = 0 })
-return { 'retrying' }
+return { 'retrying', letters }

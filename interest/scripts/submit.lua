@@ -1,9 +1,11 @@
 -- Takes a work in, or finds the one that holds its key, and rings.
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `interest` as in includes/interest.lua; `key` may be
---        empty; `on_duplicate` is join, reject or replace; `letter` is the end of the Celery message
--- Reply  { accepted | joined | duplicate, id of the work, ms left, letters to publish }
+-- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `interest` as in includes/interest.lua; `key` and
+--        `partition` may be empty; `on_duplicate` is join, reject or replace; `importance` is critical, normal or
+--        sheddable; `letter` is the end of the Celery message
+-- Reply  { accepted | joined | duplicate, id of the work, ms left, letters to publish } | { rejected, reason, ms after
+--        which to try again, letters }
 -- Mail   replaced callers get their outcome, a replaced run is told to stop
 --
 -- Sending it twice for the same id does no harm: the second finds the first.
@@ -11,9 +13,11 @@
 -- @include keys
 -- @include ending
 -- @include record
-local id, name, key, on_duplicate, interest, timeout, delay, retention, letter = unpack(ARGV)
+-- @include admission
+local id, name, key, partition, importance, on_duplicate, interest, timeout, delay, retention, letter = unpack(ARGV)
 local deadline = now + timeout
-retention = tonumber(retention)
+local delayed = tonumber(delay) > 0
+timeout, retention = tonumber(timeout), tonumber(retention)
 
 if redis.call('EXISTS', work_key(id)) == 1 then
   return { 'accepted', id, redis.call('HGET', work_key(id), 'deadline') - now, letters }
@@ -23,7 +27,7 @@ local function running(other)
   return other and redis.call('HGET', work_key(other), 'state') == 'RUNNING' and other
 end
 
-local predecessor
+local predecessor, replaced
 if key ~= '' then
   local other = redis.call('HGET', key_key(key), name)
   local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
@@ -35,21 +39,29 @@ if key ~= '' then
     end
     -- Replaced, or being stopped already: the new one starts when the old run is over.
     predecessor = found[1] == 'RUNNING' and other or running(found[3])
-    if not found[2] then dismiss(other, 'CANCELLED', 'replaced by newer work of the same key') end
+    replaced = not found[2] and other
   end
-  redis.call('HSET', key_key(key), name, id)
 end
 
-local delayed = tonumber(delay) > 0
-create(id, name, 'PENDING', key, interest, deadline, retention, letter, delayed and 0 or 1)
+local in_partition = partition ~= '' and partition or nil
+local refusal, ms = refuse(name, in_partition, importance, delayed and math.huge or timeout)
+if refusal then return { 'rejected', refusal, math.ceil(ms), letters } end
+
+if replaced then dismiss(replaced, 'CANCELLED', 'replaced by newer work of the same key') end
+if key ~= '' then redis.call('HSET', key_key(key), name, id) end
+local work = { id = id, name = name, key = key, partition = partition, importance = importance, interest = interest,
+  deadline = deadline, retention = retention, letter = letter }
+if delayed then
+  create(work, 'state', 'PENDING', 'rings', 0, 'due', now + delay)
+  redis.call('ZADD', index_key('PENDING'), now + delay, id)
+else
+  local cost = cost_of(name, in_partition)
+  create(work, 'state', 'PENDING', 'rings', 1, 'rung_at', now, 'queued', cost)
+  enter_queue(importance, cost)
+  publish(id, 1, deadline, letter, importance)
+end
 if predecessor then
   redis.call('HSET', work_key(id), 'predecessor', predecessor)
   redis.call('HSET', work_key(predecessor), 'successor', id)
-end
-if delayed then
-  redis.call('HSET', work_key(id), 'due', now + delay)
-  redis.call('ZADD', index_key('PENDING'), now + delay, id)
-else
-  publish(id, 1, deadline, letter)
 end
 return { 'accepted', id, timeout, letters }

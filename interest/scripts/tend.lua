@@ -7,28 +7,40 @@
 --
 -- @include keys
 -- @include ending
+-- @include waiting
 local OVERTAKEN = 2000      -- ms; messages come roughly in the order of their rings
 local LONGEST_LOOK = 300000 -- ms between two looks at a work in a long queue
 local SILENT = 3600000      -- ms after which a caller or a worker is forgotten
 
 local limit, lease, max_deliveries, pulse_timeout, idle = unpack(ARGV)
 pulse_timeout = tonumber(pulse_timeout)
-local heard = tonumber(redis.call('HGET', evidence_key, 'heard')) or 0
 
 local function due(state)
   return redis.call('ZRANGEBYSCORE', index_key(state), '-inf', now, 'LIMIT', 0, limit)
 end
 
 -- Rung, and works rung two seconds later have been asked about, or a worker stands idle: the message is lost.
-local function unheard(rung_at)
+local function unheard(rung_at, importance)
+  local heard = tonumber(redis.call('HGET', evidence_key, 'heard:' .. importance)) or 0
   return heard - rung_at > OVERTAKEN or idle == '1'
+end
+
+-- With a worker idle and no message left in the queue, whatever was rung a while ago has lost its message, due or not.
+local function stranded()
+  local found = {}
+  if idle ~= '1' or not queue_list or others_wait(0) then return found end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index_key('PENDING'), '(' .. now, '+inf', 'LIMIT', 0, limit)) do
+    local record = redis.call('HMGET', work_key(id), 'rung_at', 'rings')
+    if record[1] and now - record[1] > OVERTAKEN * 4 ^ (record[2] - 1) then found[#found + 1] = id end
+  end
+  return found
 end
 
 local function look_after_pending(id, record)
   local reason = UNWANTED[weigh(id, pulse_timeout)]
   if reason then
     end_work(id, state_for(reason), reason)
-  elseif not record[2] or unheard(tonumber(record[2])) then
+  elseif not record[2] or unheard(tonumber(record[2]), record[4] or 'normal') then
     ring(id)
   else
     local patience = math.min(now - record[2] + FIRST_LOOK, LONGEST_LOOK)
@@ -41,6 +53,7 @@ local lapse = up_since() + lease
 local function look_after_running(id)
   if redis.call('HGET', work_key(id), 'state') ~= 'RUNNING' then
     redis.call('ZREM', index_key('RUNNING'), id)
+    redis.call('ZREM', ends_key, id)
   elseif lapse > now then
     redis.call('ZADD', index_key('RUNNING'), lapse, id)
   else
@@ -58,24 +71,32 @@ local function look_after_told(id, state)
   end
 end
 
+local pending = due('PENDING')
+if #pending == 0 then pending = stranded() end
 for _, id in ipairs(due('RUNNING')) do look_after_running(id) end
-for _, id in ipairs(due('PENDING')) do
-  local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline')
+for _, id in ipairs(pending) do
+  local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline', 'importance')
   if record[1] == 'PENDING' then
     look_after_pending(id, record)
   else
     redis.call('ZREM', index_key('PENDING'), id)
   end
 end
+for _, group in ipairs(due('HELD')) do refill(group) end
 for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   for _, id in ipairs(due(state)) do look_after_told(id, state) end
 end
 -- Whoever comes back is noted anew.
 redis.call('ZREMRANGEBYSCORE', pulse_key, '-inf', now - SILENT)
-redis.call('ZREMRANGEBYSCORE', workers_key, '-inf', now - SILENT)
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', workers_key, '-inf', now - SILENT)) do
+  redis.call('ZREM', workers_key, worker)
+  redis.call('HDEL', slots_key, worker)
+end
+-- What went without an end, its record's time being over, must not stand in the sums for ever.
+if redis.call('ZCARD', index_key('PENDING')) + redis.call('ZCARD', index_key('RUNNING')) == 0 then forget_load() end
 
 local next_due = 1000
-for _, state in ipairs({ 'PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
+for _, state in ipairs({ 'PENDING', 'RUNNING', 'HELD', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   local first = redis.call('ZRANGE', index_key(state), 0, 0, 'WITHSCORES')
   if first[2] then next_due = math.min(next_due, math.max(tonumber(first[2]) - now, 0)) end
 end

@@ -148,7 +148,7 @@ class AnyOrder(RuleBasedStateMachine):
     def _ended_work_has_no_interests_and_live_work_has_a_letter(self) -> None:
         for id, state in self.states.items():
             assert not (state.ended and self.lane.redis.exists(self.lane.keys.interests(id)))
-            assert state.ended or self.lane.redis.hget(self.lane.keys.work(id), "letter")
+            assert state.ended or self.lane.redis.get(self.lane.keys.letter(id))
 
     def _nothing_but_the_permanent_lasts_for_ever(self) -> None:
         for kind in ("work", "interests", "tombstone", "key", "mail"):

@@ -94,7 +94,7 @@ def test_a_heartbeat_renews_the_lease_and_tells_the_time_left(lane: Lane) -> Non
         assert lane.beat((submission.id, 1)) == {submission.id: ""}
     lane.tend()
     assert lane.state(submission.id) is State.RUNNING
-    [renewal] = lane.ledger.beat("default", "w1", [(submission.id, 1)])
+    [renewal] = lane.ledger.beat("default", "w1", 1, [(submission.id, 1)])
     assert 39 < renewal.remaining <= 40
 
 
@@ -136,6 +136,14 @@ def test_work_put_back_is_rung_at_once(lane: Lane) -> None:
     lane.rung()
     lane.ledger.release(submission.id, 1, lost=True)
     assert lane.rung() == [submission.id]
+
+
+def test_work_put_back_comes_before_what_has_waited_less(lane: Lane) -> None:
+    first = lane.running()
+    lane.rung()
+    second = lane.submit()
+    lane.ledger.release(first.id, 1, lost=True)
+    assert lane.rung() == [first.id, second.id]
 
 
 def test_a_retry_spends_its_pause_in_the_ledger(lane: Lane) -> None:

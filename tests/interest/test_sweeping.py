@@ -1,42 +1,98 @@
 """Dead work behind dead work never reaches a worker."""
 
+import json
+
+import pytest
+
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
+BULK = 75  # messages in one step
 
-def test_live_work_behind_a_crowd_of_dead_work_is_reached_after_a_few_questions(lane: Lane) -> None:
-    dead = [lane.submit(timeout=1, interest=f"d:gone:{n}") for n in range(200)]
+
+def test_live_work_behind_a_crowd_of_dead_work_is_reached_after_a_few_sweeps(lane: Lane) -> None:
+    dead = [lane.submit(timeout=1, interest=f"d:gone:{n}") for n in range(2 * BULK + 10)]
     live = lane.submit(timeout=600)
     lane.let_pass(2)
-    asked = 0
-    while (id := next_message(lane)) != live.id:
-        assert lane.ask(id).verdict is Verdict.DROP
-        asked += 1
-    assert asked <= 5
+    assert [sweep(lane) for _ in range(4)] == [{Reason.DEADLINE_PASSED: n} for n in (BULK, BULK, 10)] + [{}]
     assert {lane.state(each.id) for each in dead} == {State.EXPIRED}
+    assert lane.rung() == [live.id]
     assert lane.ask(live.id).verdict is Verdict.RUN
 
 
-def test_swept_messages_are_told_with_their_reasons(lane: Lane) -> None:
-    for n in range(3):
-        lane.submit(timeout=1, interest=f"d:gone:{n}")
+def test_each_importance_has_its_own_queue_and_is_swept(lane: Lane) -> None:
+    for importance in ("critical", "normal", "sheddable"):
+        lane.submit(timeout=1, interest=f"d:gone:{importance}", importance=importance)
+    live = lane.submit(importance="normal")
     lane.let_pass(2)
-    answer = lane.ask(next_message(lane))
-    assert [reason for _, reason in answer.swept] == [Reason.DEADLINE_PASSED] * 2
-    assert next_message(lane) is None
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 3}
+    assert lane.rung() == [live.id]
+
+
+def test_swept_messages_are_told_with_their_reasons_if_wanted(lane: Lane) -> None:
+    ids = [lane.submit(timeout=1, interest=f"d:gone:{n}").id for n in range(3)]
+    lane.let_pass(2)
+    swept = lane.ledger.sweep(lane.name, told=True)
+    assert [(json.loads(head)["headers"]["id"], reason) for head, reason in swept.messages] == [
+        (id, Reason.DEADLINE_PASSED) for id in ids
+    ]
 
 
 def test_a_message_whose_record_is_lost_is_left_for_a_worker_to_ask_about(lane: Lane) -> None:
-    first = lane.submit(timeout=1, interest="d:gone:1")
+    lane.submit(timeout=1, interest="d:gone:1")
     lost = lane.submit(timeout=600)
     lane.let_pass(2)
     lane.redis.delete(lane.keys.work(lost.id), lane.keys.interests(lost.id))
-    assert next_message(lane) == first.id
-    assert lane.ask(first.id).swept == ()
-    assert next_message(lane) == lost.id
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 1}
+    assert lane.rung() == [lost.id]
 
 
-def next_message(lane: Lane) -> str | None:
-    """Takes a message as a worker does: the id of its work."""
-    text = lane.redis.rpop(lane.keys.queue)
-    return None if text is None else text.split('"correlation_id":"')[1].split('"')[0]
+def test_work_of_dead_callers_is_swept_as_theirs(lane: Lane) -> None:
+    work = lane.submit("dead", timeout=600)
+    lane.let_pass(12, up=True)
+    assert sweep(lane) == {Reason.CALLER_GONE: 1}
+    assert lane.status(work.id).state is State.CANCELLED
+
+
+def test_work_that_ended_meanwhile_leaves_its_message_to_the_sweep(lane: Lane) -> None:
+    work = lane.submit()
+    lane.withdraw(work.id, work.interest)
+    assert sweep(lane) == {Reason.WITHDRAWN: 1}
+
+
+def test_swept_work_leaves_the_ledger_as_dropped_work_does(lane: Lane) -> None:
+    asked, swept = (lane.submit(timeout=1, detached=True, retention=30) for _ in range(2))
+    lane.let_pass(2)
+    lane.deliver(asked.id)
+    sweep(lane)
+    first, second = lane.status(asked.id), lane.status(swept.id)
+    assert (first.state, first.reason) == (second.state, second.reason) == (State.EXPIRED, Reason.DEADLINE_PASSED)
+    for id in (asked.id, swept.id):
+        assert not lane.redis.exists(lane.keys.letter(id), lane.keys.interests(id))
+        assert 0 < lane.redis.pttl(lane.keys.work(id)) <= 30_000
+        assert lane.redis.zscore(lane.keys.index("EXPIRED"), id)
+        assert lane.redis.zscore(lane.keys.index("PENDING"), id) is None
+    assert lane.ledger.totals(lane.name) == {f"EXPIRED: {Reason.DEADLINE_PASSED}": 2}
+    assert lane.redis.hget(lane.keys.load, "waiting:normal") == "0"
+
+
+def test_the_work_that_waited_for_a_swept_one_of_its_key_goes_on(lane: Lane) -> None:
+    first = lane.submit(key="k", timeout=600)
+    assert lane.deliver(first.id)[0] is Verdict.RUN
+    second = lane.submit(key="k", on_duplicate="replace", timeout=1, detached=True)
+    third = lane.submit(key="k", on_duplicate="replace", timeout=600)
+    lane.finish(first)
+    assert second.id != third.id
+    sweep(lane)
+    assert third.id in lane.rung()
+
+
+@pytest.mark.parametrize("importance", ["critical", "sheddable"])
+def test_nothing_is_swept_from_a_queue_of_live_work(lane: Lane, importance: str) -> None:
+    works = [lane.submit(importance=importance) for _ in range(3)]
+    assert sweep(lane) == {}
+    assert lane.rung() == [work.id for work in works]
+
+
+def sweep(lane: Lane) -> dict[str, int]:
+    return lane.ledger.sweep(lane.name, told=False).reasons

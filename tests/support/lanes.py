@@ -100,9 +100,10 @@ class Lane:
 
     def deliver(self, id: str) -> tuple[Verdict, str]:
         """Takes a work's message out of the queue, as a worker does, and asks; the verdict."""
-        for text in self.redis.lrange(self.keys.queue, 0, -1):
-            if id in text:
-                self.redis.lrem(self.keys.queue, -1, text)
+        for queue in self.keys.queues:
+            for text in self.redis.lrange(queue, 0, -1):
+                if id in text:
+                    self.redis.lrem(queue, -1, text)
         return self.verdict(id)
 
     def verdict(self, id: str, **options: Any) -> tuple[Verdict, str]:
@@ -144,9 +145,9 @@ class Lane:
         attempt = int(self.redis.hget(self.keys.work(id), "attempt"))
         assert self.finish(self.submission(id=id), attempt=attempt, result=result, **ending) is not None
 
-    def beat(self, *runs: tuple[str, int], worker: str = "w1") -> dict[str, str]:
+    def beat(self, *runs: tuple[str, int], worker: str = "w1", slots: int = 0) -> dict[str, str]:
         """A worker's heartbeat; the reason to stop of each run, empty where it may go on."""
-        return {renewal.id: renewal.stop for renewal in self.ledger.beat(self.name, worker, runs)}
+        return {renewal.id: renewal.stop for renewal in self.ledger.beat(self.name, worker, slots, runs)}
 
     def tend(self, *, idle: bool = False, limit: int = 100) -> float:
         return self.ledger.tend(self.name, idle=idle, limit=limit)
@@ -163,8 +164,8 @@ class Lane:
         return status
 
     def messages(self) -> list[dict[str, Any]]:
-        """Takes the messages out of the lane's queue, oldest first."""
-        return [json.loads(text) for text in reversed(self._take(self.keys.queue))]
+        """Takes the messages out of the lane's queue, in the order in which workers do."""
+        return [json.loads(text) for queue in self.keys.queues for text in reversed(self._take(queue))]
 
     def rung(self) -> list[str]:
         """The same, by the ids of their works."""
@@ -201,12 +202,15 @@ class Lane:
         keys = list(self.redis.scan_iter(match=f"{self.keys.base}:*", count=1000))
         kinds = [key.removeprefix(self.keys.base + ":").split(":", 1)[0] for key in keys]
         for key, kind in zip(keys, kinds, strict=True):
-            if kind in ("interests", "index", "pulse", "workers"):
+            if kind in ("interests", "index", "pulse", "workers", "ends", "permits", "starts"):
                 self._shift_scores(key, milliseconds)
             elif kind == "work":
                 self._shift_fields(key, _TIMES_OF_A_WORK, milliseconds)
             elif kind == "evidence":
-                self._shift_fields(key, ("last", "since", "heard"), milliseconds)
+                heard = [f"heard:{importance}" for importance in ("critical", "normal", "sheddable")]
+                self._shift_fields(key, ("last", "since", *heard), milliseconds)
+            elif kind == "load":
+                self._shift_fields(key, ("slots_at",), milliseconds)
             elif kind == "runtimes":
                 self._shift_runtimes(key, milliseconds)
             left = self.redis.pttl(key)

@@ -27,6 +27,7 @@ def permanent_keys() -> list[re.Pattern[str]]:
     for attribute, value in vars(LaneKeys).items():
         if _says_no_ttl(value):
             found.append(getattr(lane, attribute) if isinstance(value, property) else value(lane, name))
+    found += lane.queues
     return [re.compile(re.escape(key).replace(re.escape(name), ".*")) for key in found]
 
 

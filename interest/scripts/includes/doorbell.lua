@@ -1,16 +1,27 @@
--- @include clock
+-- @include load
 -- Ringing: publishing the work's Celery message. Where the broker is this Redis it is pushed here and now, in the same
 -- step as the change of state; else the text goes into `letters`, which the script returns for its caller to publish.
 local letters = {}
 
--- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest.
-local function publish(id, rings, deadline, letter)
-  local text = '{"properties":{"correlation_id":"' .. id .. '","delivery_mode":2,"priority":0,'
+-- What kombu's Redis transport calls a queue's priorities: lists of their own, the lowest number first.
+local PRIORITY = { critical = 0, normal = 3, sheddable = 6 }
+
+local function list_of(importance)
+  local priority = PRIORITY[importance]
+  return priority == 0 and queue_list or queue_list .. '\6\22' .. priority
+end
+
+-- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest. `ahead` puts
+-- it before all others of its importance that wait, where the queue is in this Redis.
+local function publish(id, rings, deadline, letter, importance, ahead)
+  local expiration = queue_list and '' or '"expiration":"' .. math.max(deadline - now, 1) .. '",'
+  local text = '{"properties":{"correlation_id":"' .. id .. '","delivery_mode":2,'
+    .. '"priority":' .. PRIORITY[importance] .. ',' .. expiration
     .. '"delivery_info":{"exchange":"","routing_key":"' .. queue .. '"},'
     .. '"delivery_tag":"' .. id .. '/' .. rings .. '"},'
     .. '"headers":{"askfirst_deadline":' .. deadline .. ',' .. letter
   if queue_list then
-    redis.call('LPUSH', queue_list, text)
+    redis.call(ahead and 'RPUSH' or 'LPUSH', list_of(importance), text)
   else
     letters[#letters + 1] = text
   end
@@ -20,9 +31,20 @@ local function publish(id, rings, deadline, letter)
 end
 
 -- Rings once more for a work whose record stands.
-local function ring(id)
+local function ring(id, ahead)
   local rings = redis.call('HINCRBY', work_key(id), 'rings', 1)
-  local record = redis.call('HMGET', work_key(id), 'deadline', 'letter')
-  redis.call('HSET', work_key(id), 'rung_at', now)
-  publish(id, rings, tonumber(record[1]), record[2])
+  local record = redis.call('HMGET', work_key(id), 'deadline', 'importance', 'queued', 'name', 'partition')
+  local importance = record[2] or 'normal'
+  redis.call('HSET', work_key(id), 'rung_at', now, 'ahead', ahead and '1' or '')
+  if not record[3] then
+    local cost = cost_of(record[4], record[5])
+    redis.call('HSET', work_key(id), 'queued', cost)
+    enter_queue(importance, cost)
+  end
+  publish(id, rings, tonumber(record[1]), redis.call('GET', letter_key(id)), importance, ahead)
+end
+
+-- Rings for these ahead of all others, the first of them first.
+local function ring_first(ids)
+  for i = 1, #ids do ring(ids[queue_list and #ids + 1 - i or i], true) end
 end

@@ -1,5 +1,6 @@
 -- @include doorbell
 -- @include interest
+-- @include limits
 -- @include order
 -- The only way out of PENDING and RUNNING.
 
@@ -26,6 +27,15 @@ local function look_after_ended(id, state, retention, callers_left)
   redis.call('ZADD', index_key(state), callers_left and now or now + retention, id)
 end
 
+-- What a work that leaves PENDING or RUNNING gives back: its place in the queue or among the runs, and its permit.
+-- `record` has `state` and, where it has them, `queued` with `importance`, `held` and `permit`.
+local function make_room(id, record)
+  if record.queued then leave_queue(record.importance, tonumber(record.queued)) end
+  if record.state == 'RUNNING' then redis.call('ZREM', ends_key, id) end
+  if record.held then redis.call('ZREM', held_key(record.held), id) end
+  if record.permit then give_back_permit(id, record.permit) end
+end
+
 -- The newer work of the key, which waited for this run to end.
 local function let_follow(id)
   local record = redis.call('HMGET', work_key(id), 'state', 'due')
@@ -39,21 +49,25 @@ end
 
 -- `result` and `failure` are JSON texts or nil.
 local function end_work(id, state, reason, result, failure)
-  local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'successor')
+  local record = redis.call('HMGET', work_key(id), 'state', 'retention', 'deadline', 'successor', 'queued', 'importance',
+    'held', 'permit')
   local retention = tonumber(record[2])
-  local fields = { 'state', state, 'reason', reason, 'finished_at', now,
-    'callers', redis.call('ZCARD', interests_key(id)) }
+  local callers = redis.call('ZCARD', interests_key(id))
+  local fields = { 'state', state, 'reason', reason, 'finished_at', now, 'callers', callers }
   local made = result and 'result' or failure and 'error'
   if made then
     fields[#fields + 1] = made
     fields[#fields + 1] = result or failure
   end
   -- The error of an earlier try does not stand any more.
-  redis.call('HDEL', work_key(id), 'letter', 'stopping', 'error')
+  redis.call('HDEL', work_key(id), 'stopping', 'error', 'queued', 'held')
+  redis.call('UNLINK', letter_key(id))
   redis.call('HSET', work_key(id), unpack(fields))
   redis.call('PEXPIRE', work_key(id), math.max(retention, 1))
   redis.call('ZREM', index_key(record[1]), id)
-  look_after_ended(id, state, retention, tell_callers(id, state, reason, result, failure))
+  make_room(id, { state = record[1], queued = record[5], importance = record[6] or 'normal', held = record[7],
+    permit = record[8] })
+  look_after_ended(id, state, retention, callers > 0 and tell_callers(id, state, reason, result, failure))
   redis.call('HINCRBY', totals_key, state .. (reason ~= '' and ': ' .. reason or ''), 1)
   -- A late message of a forgotten work must not pass for one that the ledger lost.
   local left = tonumber(record[3]) - now
@@ -79,7 +93,8 @@ local function dismiss(id, state, reason, failure)
   end
 end
 
--- Back from RUNNING to PENDING, to be run again if anybody wants it. `loss` is 1 where a worker was lost with it.
+-- Back from RUNNING to PENDING, to be run again if anybody wants it: it has waited for its turn before. `loss` is 1 where
+-- a worker was lost with it.
 local function put_back(id, loss, max_deliveries, pulse_timeout)
   local stopping = redis.call('HGET', work_key(id), 'stopping')
   if stopping then return end_work(id, state_for(stopping), stopping) end
@@ -93,5 +108,6 @@ local function put_back(id, loss, max_deliveries, pulse_timeout)
   redis.call('HSET', work_key(id), 'state', 'PENDING')
   redis.call('HDEL', work_key(id), 'worker')
   redis.call('ZREM', index_key('RUNNING'), id)
-  ring(id)
+  make_room(id, { state = 'RUNNING', permit = redis.call('HGET', work_key(id), 'permit') })
+  ring(id, true)
 end

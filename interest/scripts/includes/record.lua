@@ -8,6 +8,7 @@ local function keep(id, key, deadline, retention)
   local ttl = deadline - now + retention + MAIL_TTL
   redis.call('PEXPIRE', work_key(id), ttl)
   redis.call('PEXPIRE', interests_key(id), ttl)
+  redis.call('PEXPIRE', letter_key(id), ttl)
   if key and key ~= '' and redis.call('PTTL', key_key(key)) < ttl then redis.call('PEXPIRE', key_key(key), ttl) end
 end
 
@@ -29,17 +30,20 @@ local function add_interest(id, interest, deadline)
   keep(id, record[1], tonumber(last), tonumber(record[2]))
 end
 
--- A new record with its first interest. `rings` is 1 if its message is published in the same step.
-local function create(id, name, state, key, interest, deadline, retention, letter, rings)
-  local fields = { 'name', name, 'state', state, 'submitted_at', now, 'deadline', deadline, 'retention', retention,
-    'letter', letter, 'attempt', 0, 'failures', 0, 'rings', rings }
+-- A new record with its first interest. `work` has id, name, key, interest, deadline, retention, importance, partition
+-- and letter; texts may be empty. The other fields are given in pairs.
+local function create(work, ...)
+  local fields = { 'name', work.name, 'submitted_at', now, 'deadline', work.deadline, 'retention', work.retention,
+    'attempt', 0, 'failures', 0, ... }
   local function add(field, value)
     fields[#fields + 1] = field
     fields[#fields + 1] = value
   end
-  if key ~= '' then add('key', key) end
-  if rings > 0 then add('rung_at', now) end
-  redis.call('HSET', work_key(id), unpack(fields))
-  note_interest(id, interest, deadline)
-  keep(id, key, deadline, retention)
+  if work.key ~= '' then add('key', work.key) end
+  if work.importance ~= 'normal' then add('importance', work.importance) end
+  if work.partition ~= '' then add('partition', work.partition) end
+  redis.call('HSET', work_key(work.id), unpack(fields))
+  if work.letter ~= '' then redis.call('SET', letter_key(work.id), work.letter) end
+  note_interest(work.id, work.interest, work.deadline)
+  keep(work.id, work.key, work.deadline, work.retention)
 end

@@ -1,0 +1,119 @@
+"""Fleet-wide limits: what work types declare, what operators set, and how far they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..config.units import Rate
+from .ledger import Ledger
+from .script import script
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many runs at once, and how many starts in a period; None where there is no such limit."""
+
+    max_concurrent: int | None = None
+    rate: Rate | None = None
+
+    def as_text(self) -> str:
+        """As `scripts/includes/limits.lua` reads it: "concurrent count period", the period in ms."""
+        count, period = (self.rate.count, round(self.rate.period * 1000)) if self.rate else ("-", "-")
+        return f"{self.max_concurrent or '-'} {count} {period}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Limit:
+        """The limit that such a text stands for."""
+        concurrent, count, period = text.split()
+        rate = None if count == "-" else Rate(int(count), int(period) / 1000)
+        return cls(None if concurrent == "-" else int(concurrent), rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a work type says of itself: its limit, and the seconds a run is expected to take (None: unknown)."""
+
+    limit: Limit
+    expected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInUse:
+    """The limit of a work type, or of one partition of it (`partition`), and how far it is used."""
+
+    lane: str
+    name: str
+    partition: str | None
+    declared: Limit | None
+    set: Limit | None
+    """What an operator set; it comes before what is declared."""
+    running: int
+    """Works that have a permit: those that run, and those about to."""
+    held: int
+    """Works that wait for one."""
+
+
+def declare(ledger: Ledger, lane: str, types: Mapping[str, Declaration], max_pending: int | None) -> None:
+    """Makes the limits of these types, their expected run times and the lane's bound known to all."""
+    names = ledger.keys(lane)
+    put: list[str] = []
+    gone: list[str] = []
+    for name, declaration in types.items():
+        limited = declaration.limit != Limit()
+        put += [f"declared {name}", declaration.limit.as_text()] if limited else []
+        gone += [] if limited else [f"declared {name}"]
+        expected = declaration.expected
+        put += [f"expected {name}", str(round(expected * 1000))] if expected else []
+        gone += [] if expected else [f"expected {name}"]
+    commands: list[tuple[str | int | float, ...]] = []
+    if put:
+        commands.append(("HSET", names.limits, *put))
+    if gone:
+        commands.append(("HDEL", names.limits, *gone))
+    bound = ("HSET", names.load, "max_pending", max_pending) if max_pending else ("HDEL", names.load, "max_pending")
+    ledger.line.batch([*commands, bound])
+
+
+def set_limit(ledger: Ledger, lane: str, name: str, partition: str | None, limit: Limit | None) -> None:
+    """Sets a type's limit, or one partition's, instead of the declared one; None lifts what was set."""
+    call = script("set_limit").bind(
+        ledger.slots(lane), group=_group(name, partition), limit=limit.as_text() if limit else ""
+    )
+    ledger.ring(lane, ledger.line.call(call))
+
+
+def limits_of(ledger: Ledger, lane: str) -> list[LimitInUse]:
+    """All limits of the lane, by type and partition: declared, set, and of partitions where works are held."""
+    names = ledger.keys(lane)
+    flat, waiting = ledger.line.batch([("HGETALL", names.limits), ("ZRANGE", names.index("HELD"), 0, -1)])
+    said = dict(zip(flat[::2], flat[1::2], strict=True))
+    groups = sorted({field.split(" ", 1)[1] for field in said if not field.startswith("expected ")} | set(waiting))
+    if not groups:
+        return []
+    used = ledger.line.batch(
+        [command for group in groups for command in (("ZCARD", names.permits(group)), ("ZCARD", names.held(group)))]
+    )
+    return [
+        _in_use(lane, group, said, running, held)
+        for group, running, held in zip(groups, used[::2], used[1::2], strict=True)
+    ]
+
+
+def _in_use(lane: str, group: str, said: Mapping[str, str], running: int, held: int) -> LimitInUse:
+    name, _, partition = group.partition(" ")
+    declared = said.get(f"declared {name}")
+    chosen = said.get(f"set {group}") or said.get(f"set {name}")
+    return LimitInUse(
+        lane=lane,
+        name=name,
+        partition=partition or None,
+        declared=Limit.from_text(declared) if declared else None,
+        set=Limit.from_text(chosen) if chosen else None,
+        running=running,
+        held=held,
+    )
+
+
+def _group(name: str, partition: str | None) -> str:
+    return name if partition is None else f"{name} {partition}"

@@ -1,0 +1,119 @@
+-- @include doorbell
+-- How many runs of a work type, or of one partition of it, may be at once, and how many may start in a period.
+--
+-- A group is a type's name, or the name, a space and the partition. A work has a permit from its claim to the end of the
+-- run, and from its release to its claim: `permits` has both, `released` the latter. Works without one are `held`, in the
+-- order in which they came to be, which they keep; they have no message. Whoever gives a permit back releases the next.
+
+local JITTER = 50           -- ms, and a fiftieth of the period at most: from the claim to the start takes now more, now less
+local RELEASED_AT_ONCE = 20 -- held works looked at in one step
+local LOOK_AGAIN = 10000    -- ms; a group with held works is looked at so often, whatever happens
+
+local function group_of(name, partition)
+  return partition and name .. ' ' .. partition or name
+end
+
+-- `concurrent` runs at once, `count` starts in `period` ms; nil where there is no such limit. What an operator has set
+-- for the group comes before what one has set for the type, and that before what the type declares.
+local function limit_of(group)
+  local name = string.match(group, '^%S+')
+  local found = redis.call('HMGET', limits_key, 'set ' .. group, 'set ' .. name, 'declared ' .. name)
+  local text = found[1] or found[2] or found[3]
+  if not text then return nil end
+  local concurrent, count, period = string.match(text, '^(%S+) (%S+) (%S+)$')
+  concurrent, count, period = tonumber(concurrent), tonumber(count), tonumber(period)
+  period = period and period + math.ceil(math.min(period / 50, JITTER))
+  return (concurrent or count) and { concurrent = concurrent, count = count, period = period }
+end
+
+-- Permits whose works have no right to them: their records are lost.
+local function take_leaked(group)
+  for _, id in ipairs(redis.call('ZRANGE', permits_key(group), 0, 4)) do
+    if redis.call('HGET', work_key(id), 'permit') ~= group then
+      redis.call('ZREM', permits_key(group), id)
+      redis.call('SREM', released_key(group), id)
+    end
+  end
+end
+
+-- How many more may start now by the rate, and when (ms) the next may if none does.
+local function starts_left(group, limit)
+  if not limit.count then return math.huge end
+  local starts = starts_key(group)
+  redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - limit.period)
+  local left = limit.count - redis.call('ZCARD', starts)
+  if left > 0 then return left end
+  return 0, redis.call('ZREVRANGE', starts, limit.count - 1, limit.count - 1, 'WITHSCORES')[2] + limit.period
+end
+
+-- How many works of the group may get a permit, and when (ms) to look again.
+local function room_of(group, limit)
+  local left, at = starts_left(group, limit)
+  left = left - redis.call('SCARD', released_key(group))
+  if limit.concurrent then
+    if redis.call('ZCARD', permits_key(group)) >= limit.concurrent then take_leaked(group) end
+    left = math.min(left, limit.concurrent - redis.call('ZCARD', permits_key(group)))
+  end
+  return left, at
+end
+
+local function note_start(id, attempt, group, limit)
+  if not limit.count then return end
+  redis.call('ZADD', starts_key(group), now, id .. '/' .. attempt)
+  redis.call('PEXPIRE', starts_key(group), limit.period)
+end
+
+local function look_at(group, at)
+  if redis.call('EXISTS', held_key(group)) == 1 then
+    redis.call('ZADD', index_key('HELD'), at or now + LOOK_AGAIN, group)
+  else
+    redis.call('ZREM', index_key('HELD'), group)
+  end
+end
+
+-- Keeps a work back until there is room for it.
+local function hold_back(id, group, place, deadline, at)
+  place = place or redis.call('HINCRBY', load_key, 'place', 1)
+  redis.call('ZADD', held_key(group), place, id)
+  redis.call('HSET', work_key(id), 'held', group, 'place', place, 'reason', 'limit reached')
+  redis.call('HDEL', work_key(id), 'rung_at')
+  redis.call('ZADD', index_key('PENDING'), math.max(deadline, now + 1), id)
+  look_at(group, at)
+end
+
+local function give_permit(id, group)
+  redis.call('ZADD', permits_key(group), now, id)
+  redis.call('HSET', work_key(id), 'permit', group)
+end
+
+-- Releases held works of the group as far as there is room, those held longest first; they go ahead of the queue.
+local function refill(group)
+  local limit = limit_of(group)
+  local left, at = math.huge, nil
+  if limit then left, at = room_of(group, limit) end
+  local looked, released = 0, {}
+  while left > 0 and looked < RELEASED_AT_ONCE do
+    local id = redis.call('ZPOPMIN', held_key(group))[1]
+    if not id then break end
+    looked = looked + 1
+    if redis.call('HGET', work_key(id), 'held') == group then
+      redis.call('HDEL', work_key(id), 'held', 'reason')
+      if limit then
+        give_permit(id, group)
+        redis.call('SADD', released_key(group), id)
+      end
+      released[#released + 1] = id
+      left = left - 1
+    end
+  end
+  ring_first(released)
+  look_at(group, looked == RELEASED_AT_ONCE and now or at)
+end
+
+-- The run is over, or the work does not start after all.
+local function give_back_permit(id, group)
+  redis.call('ZREM', permits_key(group), id)
+  redis.call('SREM', released_key(group), id)
+  redis.call('HDEL', work_key(id), 'permit')
+  refill(group)
+end
