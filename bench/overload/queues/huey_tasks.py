@@ -10,7 +10,7 @@ from . import Answered, Answers, Sender, System
 
 
 def _task(url: str) -> tuple[Any, Any]:
-    from huey import RedisHuey
+    from huey import RedisHuey  # type: ignore[import-untyped]  # it ships no types
 
     huey = RedisHuey("overload", url=url, results=False)
     return huey, huey.task()(hold_slot_and_answer)
