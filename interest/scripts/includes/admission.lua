@@ -22,14 +22,14 @@ end
 
 -- Why a work is refused and in how many ms its caller may try again; or nil.
 local function refuse(name, partition, importance, timeout)
-  local load = redis.call('HMGET', load_key, 'max_pending', 'refused_at')
+  local most, refused_at = lane_load().max_pending, lane_load().refused_at
   local wait = CAUTION * (foresee_wait(importance) or 0)
-  if load[1] and redis.call('ZCARD', index_key('PENDING')) >= tonumber(load[1]) then
+  if most and redis.call('ZCARD', index_key('PENDING')) >= most then
     return 'full', math.max(wait / 10, AGAIN)
   end
   -- Where a slot stands idle, even a wrong estimate is worth a try.
   if wait == 0 then return nil end
-  local overloaded = load[2] and now - load[2] < OVERLOAD
+  local overloaded = refused_at and now - refused_at < OVERLOAD
   local missing = wait + time_needed(name, partition, timeout, overloaded) - timeout
   if missing <= 0 then return nil end
   redis.call('HSET', load_key, 'refused_at', now)

@@ -22,15 +22,25 @@ local function partition_runtime(name, partition)
   return partition and redis.call('GET', runtime_key(name .. ' ' .. partition))
 end
 
+-- What has been read: by type and partition.
+local known = {}
+
+local function look_up(name, partition)
+  local text = partition_runtime(name, partition) or redis.call('HGET', runtimes_key, name)
+  if text then return { read_runtime(text) } end
+  local declared = redis.call('HGET', limits_key, 'expected ' .. name)
+  return declared and { tonumber(declared), 0, now } or {}
+end
+
 -- Mean, mean deviation and when the estimate was last made; nothing where nothing is known.
 local function known_runtime(name, partition)
-  local text = partition_runtime(name, partition) or redis.call('HGET', runtimes_key, name)
-  if text then return read_runtime(text) end
-  local declared = redis.call('HGET', limits_key, 'expected ' .. name)
-  if declared then return tonumber(declared), 0, now end
+  local group = name .. ' ' .. (partition or '')
+  known[group] = known[group] or look_up(name, partition)
+  return unpack(known[group])
 end
 
 local function note_runtime(name, partition, text)
+  known = {}
   if partition then
     redis.call('SET', runtime_key(name .. ' ' .. partition), text, 'PX', REMEMBERED)
   else
