@@ -29,7 +29,7 @@ class WorkerActivity:
 
 @dataclass(frozen=True, slots=True)
 class TypeActivity:
-    """A work type that has run in the lane, or whose expected run time is declared."""
+    """A work type that has run in the lane, or that declares its run time or a limit."""
 
     lane: str
     name: str
@@ -69,6 +69,7 @@ def activity_of(ledger: Ledger, lane: str) -> Activity:
     runs = _runs(ledger, lane)
     expected = {name.removeprefix("expected "): ms for name, ms in declared.items() if name.startswith("expected ")}
     expected |= {name: text.split()[0] for name, text in learned.items()}
+    limits = limits_of(ledger, lane)
     return Activity(
         workers=[
             WorkerActivity(lane, worker, int(slots.get(worker, 0)), runs.by_worker[worker], max(silence, 0.0))
@@ -76,9 +77,9 @@ def activity_of(ledger: Ledger, lane: str) -> Activity:
         ],
         types=[
             TypeActivity(lane, name, runs.by_type[name], float(expected[name]) / 1000 if name in expected else None)
-            for name in sorted({*expected, *runs.by_type})
+            for name in sorted({*expected, *runs.by_type, *(row.name for row in limits)})
         ],
-        limits=_with_partitions(limits_of(ledger, lane), runs.by_partition),
+        limits=_with_partitions(limits, runs.by_partition),
     )
 
 

@@ -45,7 +45,8 @@ def work_names(context: click.Context, _: click.Parameter, typed: str) -> list[C
 
 def partitions(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Partitions of the work type named before that have a limit of their own or wait."""
-    name = context.params.get("name")
+    # An option whose value is still to come keeps click from giving the arguments their names.
+    name = context.params.get("name") or next(iter(context.args), None)
     return _offer(typed, _from_ledger(context, lambda ledger: [(each, "") for each in _partitions(ledger, name)]))
 
 

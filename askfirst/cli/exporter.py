@@ -33,7 +33,8 @@ class Exporter(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Without asking DNS for a name of this host, which `HTTPServer` does and which can take its time."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = map(str, self.server_address[:2])
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
 
     @property
     def url(self) -> str:

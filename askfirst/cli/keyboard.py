@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
 import termios
 import time
 import tty
-from types import TracebackType
 from typing import Any, Final
 
 QUIT: Final = "q"
 
 
 class Keyboard:
-    """While it is entered, keys come one by one; without a terminal there are none. Ctrl-C stays an interrupt."""
+    """Between `open` and `close` keys come one by one; without a terminal there are none. Ctrl-C stays an interrupt."""
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
-        self._before: list[Any] | None = None
+        self._before: list[Any] = [] if self._terminal is None else termios.tcgetattr(self._terminal)
 
-    def __enter__(self) -> Keyboard:
+    def open(self) -> None:
+        """Takes keys without waiting for Enter, and doesn't show them."""
         if self._terminal is not None:
-            self._before = termios.tcgetattr(self._terminal)
             tty.setcbreak(self._terminal)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._terminal is not None and self._before is not None:
-            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        if self._terminal is not None:
+            with contextlib.suppress(termios.error):  # it has gone
+                termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
 
     def wait(self, seconds: float) -> str:
         """The key pressed within so many seconds, or an empty text; `QUIT` if the terminal has gone."""

@@ -42,9 +42,9 @@ class _ShowByDefault(click.Group):
 def limits() -> None:
     """Show and set the fleet-wide limits of work types.
 
-    `askfirst limits [NAME]` is short for `askfirst limits show [NAME]`. A limit is of a work type, or, where the type has
-    partitions, of each of them. What is set here comes before settings and @work, holds for the whole fleet within a
-    second, and stays until it is cleared.
+    `askfirst limits [NAME]` is short for `askfirst limits show [NAME]`. A limit is of a work type, or, where the type
+    has partitions, of each of them. What is set here comes before settings and @work, holds for the whole fleet within
+    a second, and stays until it is cleared.
     """
 
 
@@ -76,8 +76,8 @@ def set_(
 ) -> None:
     """Set the limit of a work type, or of one partition.
 
-    It holds within a second, without a restart. Of --max-concurrent and --rate, the one that is not given stays as it is
-    in force; "none" means no such limit, whatever is declared. A partition's own limit comes before the type's.
+    It holds within a second, without a restart. Of --max-concurrent and --rate, the one that is not given stays as it
+    is in force; "none" means no such limit, whatever is declared. A partition's own limit comes before the type's.
     """
     from askfirst.config.units import rate as read_rate
     from askfirst.interest.limits import set_limit

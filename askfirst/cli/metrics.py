@@ -23,8 +23,8 @@ _ADDRESS: Final = re.compile(r"(?:(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):)?(?P<p
 def metrics(given: Given, listen: str | None) -> None:
     """Print metrics for Prometheus, or serve them.
 
-    They are the figures of `askfirst top`, in Prometheus's text format; who asks for OpenMetrics by HTTP gets that. While
-    the ledger is away, HTTP answers 503. Ctrl-C or SIGTERM stops serving.
+    They are the figures of `askfirst top`, in Prometheus's text format; who asks for OpenMetrics by HTTP gets that.
+    While the ledger is away, HTTP answers 503. Ctrl-C or SIGTERM stops serving.
     """
     from askfirst.waiters.client import default_client
 

@@ -110,7 +110,7 @@ def held_in(figures: Figures, lane: str) -> int:
 
 
 def page_of(rows: Sequence[Row], room: int, page: int) -> tuple[Sequence[Row], int]:
-    """The rows of a page, round and round, and where it starts. A page that is not all of them leaves a line for that."""
+    """The rows of a page, round and round, and where it starts. What is not all leaves a line to say so."""
     if len(rows) <= room:
         return rows, 0
     room = max(room - 1, 1)

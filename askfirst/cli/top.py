@@ -58,7 +58,7 @@ def top(given: Given, once: bool, interval: str, as_json_: bool) -> None:
             out.print(Screen(title, now, rates, _ROWS))
     else:
         with until_told_to_stop():
-            _show(ledger, pause, title, out)
+            _show(ledger, pause, f"{title}  (space: next page, q: quit)", out)
 
 
 def _show(ledger: Ledger, pause: float, title: str, out: Console) -> None:
@@ -67,7 +67,11 @@ def _show(ledger: Ledger, pause: float, title: str, out: Console) -> None:
 
     screen = Screen(title, look(ledger), {})
     next_at = time.monotonic() + pause
-    with Keyboard() as keyboard, Live(screen, console=out, screen=True, auto_refresh=False) as live:
+    keyboard, live = Keyboard(), Live(console=out, screen=True, auto_refresh=False)
+    # No `with`: interrupted on its way in, it would leave the terminal as it is then.
+    try:
+        keyboard.open()
+        live.start()
         while True:
             live.update(screen, refresh=True)
             key = keyboard.wait(next_at - time.monotonic())
@@ -79,6 +83,9 @@ def _show(ledger: Ledger, pause: float, title: str, out: Console) -> None:
                 began_at = time.monotonic()
                 screen = _look_again(ledger, screen, title)
                 next_at = time.monotonic() + max(pause, _BREATHER * (time.monotonic() - began_at))
+    finally:
+        live.stop()
+        keyboard.close()
 
 
 def _look_again(ledger: Ledger, screen: Screen, title: str) -> Screen:
