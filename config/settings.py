@@ -4,7 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,11 +15,11 @@ from pydantic import (
     PlainSerializer,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .units import Rate, rate, seconds, size_in_bytes
+from .units import Rate, seconds, size_in_bytes
+from .units import rate as as_rate
 from .urls import checked_broker_url, checked_redis_url
 
 DEFAULT_LANE = "default"
@@ -106,7 +106,7 @@ class LimitSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     max_concurrent: Count | None = Field(None, description="Runs at once.")
-    rate: Annotated[Rate, BeforeValidator(rate), PlainSerializer(str)] | None = Field(
+    rate: Annotated[Rate, BeforeValidator(as_rate), PlainSerializer(str)] | None = Field(
         None, description='Starts in any period: "10/s", "100/m", "5/10s".'
     )
 
@@ -132,16 +132,6 @@ class PoolSettings(BaseModel):
         "prefork",
         description="prefork: a process per slot, can be killed; threads: for work that waits more than it computes.",
     )
-    prefetch: Count = Field(
-        1, description="Messages taken from the broker ahead, per slot; more than 1 is for prefork pools of tiny works."
-    )
-
-    @model_validator(mode="after")
-    def _threads_take_nothing_ahead(self) -> Self:
-        # Celery starts in threads whatever it has taken: the ask and the start would drift apart.
-        if self.type == "threads" and self.prefetch > 1:
-            raise ValueError("expected prefetch to be 1 for a pool of threads")
-        return self
 
 
 class Settings(BaseSettings):
@@ -198,6 +188,11 @@ class Settings(BaseSettings):
     pools: Annotated[dict[Name, PoolSettings], AfterValidator(_not_empty)] = Field(
         default_factory=lambda: {DEFAULT_LANE: PoolSettings()},
         description="Pools by name, each with lanes, concurrency and type; naming any replaces the default pool.",
+    )
+    prefetch: Annotated[int, BeforeValidator(_no_flag)] = Field(
+        1,
+        ge=0,
+        description="Messages a prefork worker takes ahead per slot while its runs are short (a quarter of a second).",
     )
     lanes: dict[Name, LaneSettings] = Field(
         default_factory=dict, description="What lanes take in, by lane: max_pending. Workers publish it."

@@ -76,7 +76,7 @@ class LaneKeys:
 
     @property
     def evidence(self) -> str:
-        """Hash: `last` beat of anybody, `since` when the beats have no gap, `heard:` newest ring asked about. No TTL."""
+        """Hash: `last` beat of anybody, `since` when beats have no gap, `heard:` newest ring asked about. No TTL."""
         return f"{self.base}:evidence"
 
     @property

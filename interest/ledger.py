@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -172,6 +172,10 @@ class Ledger:
         counts, heads, letters = self.line.call(call)
         self.ring(lane, letters)
         return Swept(dict(_pairs(counts)), _pairs(heads))
+
+    def offer(self, lane: str, ids: Sequence[str]) -> None:
+        """Rings again, ahead of all others, for works whose message waits in a worker that is busy."""
+        self.ring(lane, self.line.call(script("offer").bind(self.slots(lane), tuple(ids))))
 
     def adopt(self, submission: Submission, message_deadline: int) -> None:
         """Writes the record of a work that the ledger lost, from what its message says."""

@@ -71,8 +71,8 @@ def work(
     `timeout` is the deadline of each work in seconds (or "30s", "5m", timedelta) unless its caller says otherwise;
     `name` defaults to module.function; `lane` is the queue it goes to; `retention` is how long the record of an ended
     work is kept; `max_payload` bounds the arguments and the result ("256KiB"). A run that must stop gets `grace`
-    seconds to do so; with `interrupt`, `InterestLost` is raised in its thread at once. `expected` is how long a run takes
-    until enough have run to know. `max_concurrent` runs at once and `rate` ("10/s") starts are the most that the whole
+    seconds to do so; with `interrupt`, `InterestLost` is raised in its thread at once. `expected` is how long a run
+    takes, until some have run. `max_concurrent` runs at once and `rate` ("10/s") starts are the most that the whole
     fleet makes; with `partition_by`, a parameter's name, of each value of it. Raises `InvalidWork`.
     """
 
@@ -126,7 +126,7 @@ def _check_names(definition: WorkType) -> None:
 
 
 def _count(name: str, value: int | None) -> int | None:
-    if value is None or isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return value
     raise InvalidWork(f"{name}: expected max_concurrent to be 1 or more, got {value!r}")
 

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,6 +49,7 @@ class Client:
         self._numbers = itertools.count(1)
         self._mailbox = Mailbox(self.ledger, self.caller, settings.pulse_interval, settings.connect_timeout)
         self._withdrawals = Aside("askfirst-withdraw")
+        self._leaving: deque[WorkWaiter] = deque()
         self.callbacks = Aside("askfirst-callbacks")
         """Those of waiters: what they do is not ours to know, and the mailbox must not wait for it."""
         self._lanes: set[str] = set()
@@ -123,20 +125,32 @@ class Client:
 
     def withdraw(self, waiter: WorkWaiter) -> None:
         """Takes the waiter's interest back, now or as soon as the ledger can be reached."""
+        if on_event_loop():
+            self.withdraw_aside(waiter)
+            return
         self._mailbox.forget(waiter)
         if self._mailbox.away:
             # Nobody is to wait for a ledger that is away, least of all somebody with many works to withdraw from.
             self._mailbox.withdraw_later(waiter)
-        elif on_event_loop():
-            self._withdrawals.put(lambda: self._withdraw_now(waiter))
         else:
-            self._withdraw_now(waiter)
+            self._withdraw_now([waiter])
 
-    def _withdraw_now(self, waiter: WorkWaiter) -> None:
+    def withdraw_aside(self, waiter: WorkWaiter) -> None:
+        """The same for a thread that must not wait for the ledger; many in a row share round trips."""
+        self._mailbox.forget(waiter)
+        self._leaving.append(waiter)
+        self._withdrawals.put(self._withdraw_leaving)
+
+    def _withdraw_leaving(self) -> None:
+        while self._leaving:  # only this one thread takes from it
+            self._withdraw_now([self._leaving.popleft() for _ in range(min(len(self._leaving), _BATCH))])
+
+    def _withdraw_now(self, waiters: Sequence[WorkWaiter]) -> None:
         try:
-            self.ledger.withdraw(waiter.claim)
+            self.ledger.withdraw_many([waiter.claim for waiter in waiters])
         except LedgerUnavailable:
-            self._mailbox.withdraw_later(waiter)
+            for waiter in waiters:
+                self._mailbox.withdraw_later(waiter)
 
     def detach(self, waiter: WorkWaiter) -> None:
         """Exchanges an attached interest for a detached one."""
@@ -299,8 +313,9 @@ def _link(parent: WorkContext, waiter: WorkWaiter) -> None:
     """A work asked for inside a work is not wanted longer than that one, unless it is detached."""
 
     def withdraw() -> None:
+        # Called by whoever trips the parent's token, such as the thread that renews the leases of all its siblings.
         if is_attached(waiter.interest):
-            waiter.cancel()
+            waiter.cancel_aside()
 
     unlink = parent.link(withdraw)
     waiter.add_done_callback(lambda _: unlink())

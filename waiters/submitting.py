@@ -44,11 +44,10 @@ def submit_work(
     `work` is a function declared with `@work` or the name of one; `payload` its arguments by name. `timeout` is the
     deadline in seconds from now (or "30s", "5m", timedelta), by default the work type's; `delay` the earliest start.
     `key` names the work: a second submission of the key joins, is rejected, or replaces (`on_duplicate`, by default the
-    work type's). A `detached`
-    work lives without this process. Critical works go before normal ones and these before sheddable ones (`importance`).
-    What could not be done by its deadline, or finds its lane full, is rejected at once; with `wait_for_room` it waits for
-    room until the deadline. Raises `WorkRejected`, `InvalidPayload`, `UnknownWork`, `DuplicateWork`,
-    `LedgerUnavailable`, `SettingsError`.
+    work type's). A `detached` work lives without this process. Critical works go before normal ones and these before
+    sheddable ones (`importance`). What could not be done by its deadline, or finds its lane full, is rejected at once;
+    with `wait_for_room` it waits for room until the deadline. Raises `WorkRejected`, `InvalidPayload`, `UnknownWork`,
+    `DuplicateWork`, `LedgerUnavailable`, `SettingsError`.
     """
     client = default_client()
     callee = callee_of(client, work)

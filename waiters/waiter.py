@@ -149,14 +149,10 @@ class WorkWaiter(Future[Any]):
         Durable: if the ledger cannot be reached now, it is told as soon as it can, until the deadline. The work itself
         goes on while anybody else wants it.
         """
-        if self.done():
-            return False
-        self._withdrawn = True
-        if not self._fail(WorkCancelled(f"{self} was withdrawn by this caller", Reason.WITHDRAWN)):
-            self._withdrawn = False
-            return False
-        self._client.withdraw(self)
-        return True
+        left = self._leave()
+        if left:
+            self._client.withdraw(self)
+        return left
 
     def detach(self) -> None:
         """Lets the work live until its deadline, also without this process. Raises `LedgerUnavailable`."""
@@ -180,6 +176,20 @@ class WorkWaiter(Future[Any]):
     def claim(self) -> Claim:
         """The interest, and where it is."""
         return Claim(self.id, self.interest, self.name, self.key or "")
+
+    def cancel_aside(self) -> None:
+        """Withdraws without waiting for the ledger."""
+        if self._leave():
+            self._client.withdraw_aside(self)
+
+    def _leave(self) -> bool:
+        if self.done():
+            return False
+        self._withdrawn = True
+        if not self._fail(WorkCancelled(f"{self} was withdrawn by this caller", Reason.WITHDRAWN)):
+            self._withdrawn = False
+            return False
+        return True
 
     def settle(self, outcome: Outcome) -> None:
         """Takes the work's outcome, unless there is an answer already."""

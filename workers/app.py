@@ -15,7 +15,9 @@ from ..tasks import registry
 from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
+from .flushing import flush_in_order
 from .monitor import Monitor
+from .prefetch import Prefetch
 from .runtime import Runtime, runtime_of
 from .task import WorkTask
 from .tripline import listen_in_child
@@ -109,8 +111,12 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         runtime = runtime_of(worker.app)
         runtime.pool = worker.pool
         runtime.killable = isinstance(worker.pool, prefork.TaskPool)
+        # A pool of threads starts whatever the worker has taken: the ask and the start would drift apart.
+        runtime.prefetch = Prefetch(runtime.settings.prefetch if runtime.killable else 0)
+        if runtime.killable:
+            flush_in_order(runtime, worker.pool)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
-        self._monitor = Monitor(runtime)
+        self._monitor = Monitor(runtime, worker)
         self._monitor.start()
 
         signals.worker_shutting_down.connect(self._on_shutting_down)

@@ -43,6 +43,9 @@ class Ladder:
         """The steps that are due: shutdown's tokens, and what the end of a grace period asks for."""
         now = time.monotonic()
         for claim in self._runtime.claims():
+            if claim.forgotten:
+                self._give_back(claim)
+                continue
             if now >= self._runtime.shutdown_at:
                 self.stop(claim, Reason.SHUTDOWN)
             if now >= claim.stop_at + claim.grace:
@@ -57,6 +60,11 @@ class Ladder:
         if claims and not all(claim.stop for claim in claims):
             steps.append(self._runtime.shutdown_at)
         return min(steps, default=math.inf)
+
+    def _give_back(self, claim: Claim) -> None:
+        self._ledger.release(claim.id, claim.attempt, lost=False)
+        self._runtime.drop_claim(claim)
+        _log.info("%s is put back: it was not started yet", claim.id)
 
     def _end(self, claim: Claim) -> None:
         if self._runtime.killable:

@@ -6,24 +6,27 @@ import json
 import logging
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
+from ..interest.records import lane_of
 from .ladder import Ladder
 from .runtime import Claim, Runtime
 
 _log = logging.getLogger(__name__)
 _BEAT: Final = 1.0  # seconds
 _PUBLISH: Final = 30.0  # seconds
+_SHUTTING_DOWN: Final = 0.1  # seconds between two looks at a worker that is to end
 _SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often, however much is due
 
 
 class Monitor:
     """One per worker, on a connection of its own. It waits for orders in the worker's mailbox between two beats."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, worker: Any) -> None:
         self._runtime = runtime
+        self._worker = worker
         self._ledger: Ledger = runtime.open_ledger()
         self._ladder = Ladder(runtime, self._ledger)
         self._stopping = threading.Event()
@@ -70,17 +73,19 @@ class Monitor:
             self._beat_at = now + _BEAT
             for lane in self._runtime.lanes:
                 self._beat(lane)
+            self._look_after_prefetch()
         if now >= self._publish_at:
             # Again and again: a ledger that lost its data must learn anew what there is.
             self._publish_at = now + _PUBLISH
             self._runtime.publish(self._ledger)
-        idle = len(self._runtime.claims()) < self._runtime.slots
+        idle = len(self._runtime.claims()) < self._runtime.slots and not self._runtime.shutting_down
         self._next_due = min([_BEAT, *(self._ledger.tend(lane, idle=idle) for lane in self._runtime.lanes)])
         if self._troubled:
             _log.warning("the ledger is back")
             self._troubled = False
         wake_at = min(self._beat_at, time.monotonic() + self._next_due, self._ladder.next_step_at())
-        self._wait_for_orders(max(wake_at - time.monotonic(), _SHORTEST))
+        patience = max(wake_at - time.monotonic(), _SHORTEST)
+        self._wait_for_orders(min(patience, _SHUTTING_DOWN) if self._runtime.shutting_down else patience)
 
     def _beat(self, lane: str) -> None:
         claims = {claim.id: claim for claim in self._runtime.claims(lane)}
@@ -91,6 +96,16 @@ class Monitor:
                 self._ladder.stop(claim, renewal.stop)
             else:
                 self._extend(claim, renewal.remaining)
+
+    def _look_after_prefetch(self) -> None:
+        ends = self._runtime.shutting_down
+        overdue = self._runtime.prefetch.overdue(0.0) if ends else self._runtime.prefetch.overdue()
+        for lane in self._runtime.lanes:
+            if mine := [id for id in overdue if lane_of(id) == lane]:
+                self._ledger.offer(lane, mine)
+        consumer = self._worker.consumer
+        if consumer is not None and getattr(consumer, "qos", None) is not None:
+            self._runtime.prefetch.adjust(consumer.qos, self._runtime.slots)
 
     def _wait_for_orders(self, patience: float) -> None:
         if not self._runtime.lanes:

@@ -37,17 +37,28 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
 
     _claim: Claim | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._runtime.prefetch.note_arrival(self.id)
+
     def revoked(self) -> bool:
         """Asks. True: dropped, held, or given back to the broker; the message is done with."""
+        self._runtime.prefetch.note_question(self.id)
         if self._already_revoked:
             return True
         ours = self._request_dict.get("askfirst")
         if not isinstance(ours, dict) or lane_of(self.id) is None:
             return bool(super().revoked())  # an ordinary Celery call of this task
+        if self._runtime.shutting_down:
+            self._requeue("the worker shuts down")
+            return True
         try:
             answer = self._ask(ours)
         except LedgerUnavailable as error:
-            self._requeue(error)
+            # Without the ledger nothing may start: it could run twice.
+            _log.error("%s[%s]: %s", self.name, self.id, error)
+            time.sleep(_PAUSE)  # the broker would hand it out again at once, and without the ledger nothing can be done
+            self._requeue("the ledger is away")
             return True
         if answer.verdict is Verdict.RUN:
             self._start(answer)
@@ -158,12 +169,11 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         _log.info("%s %s[%s]: %s", answer.verdict, self.name, self.id, answer.reason)
         self.acknowledge()
 
-    def _requeue(self, error: LedgerUnavailable) -> None:
-        """Without the ledger nothing may start: it could run twice. The message goes back to the broker."""
+    def _requeue(self, why: str) -> None:
+        """Nobody was asked: the message goes back to the broker."""
         task_ready(self)
         self._already_revoked = True
-        _log.error("%s[%s] goes back to its queue: %s", self.name, self.id, error)
-        time.sleep(_PAUSE)  # the broker would hand it out again at once, and there is nothing to do without the ledger
+        _log.info("%s[%s] goes back to its queue: %s", self.name, self.id, why)
         self.reject(requeue=True)
 
     def _announce_dropped(self, reason: str) -> None:
@@ -188,7 +198,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
 
     def _sweep(self) -> None:
-        """Where work is dropped, more dead work is likely to follow: it goes in bulk, for a while, before the next work."""
+        """Where work is dropped, more dead work is likely to follow: it goes in bulk, before the next work."""
         told = bool(self._eventer and self._eventer.enabled)
         give_up_at = time.monotonic() + _SWEEP
         reasons: Counter[str] = Counter()

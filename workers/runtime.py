@@ -21,6 +21,7 @@ from ..tasks import WorkContext, registry
 from ..tasks.connecting import open_ledger
 from ..tasks.definition import WorkType
 from ..tasks.published import publish
+from .prefetch import Prefetch
 from .resources import ProcessResources
 
 Order = TypeVar("Order")
@@ -48,6 +49,10 @@ class Claim:
     """When it was told to, by the monotonic clock."""
     overstayed: bool = False
     """Whether it was reported for not stopping."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was claimed, by the monotonic clock."""
+    forgotten: bool = False
+    """Whether the pool forgot it before any process had it: it never runs here."""
 
     @property
     def lane(self) -> str:
@@ -125,6 +130,7 @@ class Runtime:
         self.running = Running()
         self.resources = ProcessResources()
         self.pool: Any = None
+        self.prefetch = Prefetch(0)
         self.killable = False
         """Whether runs are in processes of their own."""
         self.shutdown_at = math.inf
@@ -145,10 +151,15 @@ class Runtime:
         """A ledger with a connection of its own, for another thread."""
         return open_ledger(self.settings, broker=self._broker)
 
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the worker was asked to end."""
+        return self.shutdown_at < math.inf
+
     def shut_down(self) -> None:
         """Asked to end: running work gets the drain time, and none if asked again. Called from a signal handler."""
         now = time.monotonic()
-        self.shutdown_at = now if self.shutdown_at < math.inf else now + self.settings.drain
+        self.shutdown_at = now if self.shutting_down else now + self.settings.drain
 
     @property
     def slots(self) -> int:
@@ -191,6 +202,7 @@ class Runtime:
         with self._lock:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
+                self.prefetch.note_run(time.monotonic() - claim.since)
 
     def kill(self, claim: Claim) -> bool:
         """Kills the process that runs it, unless the run has ended; whether it did.
@@ -203,7 +215,7 @@ class Runtime:
             if claim.pid is not None:
                 claim.kill()
                 return True
-            if self.shutdown_at == math.inf:
+            if not self.shutting_down:
                 return False  # its process will be known at once
             for pid in set(self.pids_of(claim)) - {other.pid for other in self._claims.values()}:
                 with contextlib.suppress(ProcessLookupError):

@@ -128,7 +128,6 @@ def _run(app: Celery, node: str, pool: PoolSettings, loglevel: str) -> int:
         hostname=node,
         queues=[LaneKeys(namespace, lane).queue for lane in pool.lanes],
         concurrency=pool.concurrency,
-        prefetch_multiplier=pool.prefetch,
         pool_cls=pool.type,
         loglevel=loglevel.upper(),
         without_mingle=True,

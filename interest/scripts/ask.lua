@@ -25,9 +25,9 @@ local function hold(record, reason, patience)
 end
 
 -- Messages of one importance come roughly in the order of their rings: those rung well before this one should have come
--- by now. (Released works go ahead of the others: they say nothing.)
+-- by now, unless it was rung ahead of them.
 local function hear(record)
-  if record.rung_at and not record.permit then
+  if record.rung_at and (record.ahead or '') == '' then
     redis.call('HSET', evidence_key, 'heard:' .. record.importance, record.rung_at)
   end
 end
@@ -82,7 +82,7 @@ local function claim_within_limit(record, deadline)
 end
 
 local FIELDS = { 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor', 'nonce', 'name', 'due', 'importance',
-  'partition', 'queued', 'place', 'permit' }
+  'partition', 'queued', 'place', 'permit', 'ahead' }
 local record = { importance = 'normal' }
 for i, value in ipairs(redis.call('HMGET', work_key(id), unpack(FIELDS))) do
   record[FIELDS[i]] = value or record[FIELDS[i]]

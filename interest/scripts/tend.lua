@@ -7,6 +7,7 @@
 --
 -- @include keys
 -- @include ending
+-- @include waiting
 local OVERTAKEN = 2000      -- ms; messages come roughly in the order of their rings
 local LONGEST_LOOK = 300000 -- ms between two looks at a work in a long queue
 local SILENT = 3600000      -- ms after which a caller or a worker is forgotten
@@ -22,6 +23,17 @@ end
 local function unheard(rung_at, importance)
   local heard = tonumber(redis.call('HGET', evidence_key, 'heard:' .. importance)) or 0
   return heard - rung_at > OVERTAKEN or idle == '1'
+end
+
+-- With a worker idle and no message left in the queue, whatever was rung a while ago has lost its message, due or not.
+local function stranded()
+  local found = {}
+  if idle ~= '1' or not queue_list or others_wait(0) then return found end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index_key('PENDING'), '(' .. now, '+inf', 'LIMIT', 0, limit)) do
+    local record = redis.call('HMGET', work_key(id), 'rung_at', 'rings')
+    if record[1] and now - record[1] > OVERTAKEN * 4 ^ (record[2] - 1) then found[#found + 1] = id end
+  end
+  return found
 end
 
 local function look_after_pending(id, record)
@@ -59,8 +71,10 @@ local function look_after_told(id, state)
   end
 end
 
+local pending = due('PENDING')
+if #pending == 0 then pending = stranded() end
 for _, id in ipairs(due('RUNNING')) do look_after_running(id) end
-for _, id in ipairs(due('PENDING')) do
+for _, id in ipairs(pending) do
   local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline', 'importance')
   if record[1] == 'PENDING' then
     look_after_pending(id, record)

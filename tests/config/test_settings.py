@@ -117,6 +117,15 @@ def test_pools_of_several_sources_are_merged_field_by_field(monkeypatch: pytest.
     }
 
 
+def test_limits_are_given_by_work_type_also_with_dots(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_toml('[limits."market.pull"]\nmax_concurrent = 3\n[lanes.io]\nmax_pending = 100\n')
+    monkeypatch.setenv("ASKFIRST_LIMITS", '{"market.pull": {"rate": "10/s"}}')
+    settings = load_settings()
+    assert settings.limits["market.pull"].max_concurrent == 3
+    assert str(settings.limits["market.pull"].rate) == "10/s"
+    assert settings.lanes["io"].max_pending == 100
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().namespace = "other"  # type: ignore[misc]  # the point of the test
@@ -142,6 +151,19 @@ def test_settings_are_frozen() -> None:
         ({"pools": {"io": {"lanes": "a,a"}}}, "expected pools.io.lanes to be one or more different lanes, got a, a"),
         ({"namespace": "a b"}, "expected namespace to be 1 to 64 letters, digits, '_' or '-', got 'a b'"),
         ({"imports": "a-b"}, "expected imports.0 to be a module's dotted name, got 'a-b'"),
+        ({"prefetch": -1}, "expected prefetch to be greater than or equal to 0, got -1"),
+        (
+            {"limits": {"t": {"rate": "often"}}},
+            "expected limits.t.rate to be a rate such as '10/s', '100/m' or '5/10s', got 'often'",
+        ),
+        (
+            {"limits": {"t": {"max_concurrent": 0}}},
+            "expected limits.t.max_concurrent to be greater than or equal to 1, got 0",
+        ),
+        (
+            {"lanes": {"io": {"max_pending": 0}}},
+            "expected lanes.io.max_pending to be greater than or equal to 1, got 0",
+        ),
         ({"imports": "[1"}, "expected imports to be names separated by commas or a JSON list of them, got '[1'"),
     ],
 )

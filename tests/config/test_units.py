@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askfirst.config.units import seconds, size_in_bytes
+from askfirst.config.units import Rate, rate, seconds, size_in_bytes
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,23 @@ def test_no_text_breaks_a_reader(text: str) -> None:
     for read in (seconds, size_in_bytes):
         with contextlib.suppress(ValueError):
             assert math.isfinite(read(text))
+    with contextlib.suppress(ValueError):
+        rate(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "count", "period"),
+    [("10/s", 10, 1.0), ("100/m", 100, 60.0), ("5/10s", 5, 10.0), ("1 / 500ms", 1, 0.5), ("3/1.5h", 3, 5400.0)],
+)
+def test_a_rate_is_read_and_written(written: str, count: int, period: float) -> None:
+    meant = rate(written)
+    assert meant == Rate(count, period)
+    assert rate(str(meant)) == meant
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/w", "1000000/s", "1/0.5ms", 10]
+)
+def test_what_is_no_rate_is_refused_with_what_was_expected(nonsense: object) -> None:
+    with pytest.raises(ValueError, match=r"expected a rate .*, got "):
+        rate(nonsense)  # type: ignore[arg-type]  # the point of the test

@@ -30,6 +30,41 @@ def test_a_lost_message_is_rung_again_for_an_idle_worker(lane: Lane) -> None:
     assert lane.rung() == [lost.id]
 
 
+def test_a_message_lost_from_a_queue_that_is_empty_is_rung_again_within_seconds(lane: Lane) -> None:
+    lost = lane.submit()
+    delayed = lane.submit(delay=20, timeout=60)
+    lane.rung()
+    lane.let_pass(1.5, up=True, pulses=["alice"])
+    lane.tend(idle=True)
+    assert lane.rung() == [], "it may be in a worker's hands"
+    lane.let_pass(1, up=True, pulses=["alice"])
+    lane.tend(idle=False)
+    assert lane.rung() == [], "it may be in the hands of a worker that is busy"
+    lane.tend(idle=True)
+    assert lane.rung() == [lost.id]
+    assert lane.state(delayed.id) is State.PENDING
+
+
+def test_a_message_that_others_wait_behind_is_not_rung_again_for_an_idle_worker(lane: Lane) -> None:
+    lane.submit()
+    lane.let_pass(3, up=True, pulses=["alice"])
+    lane.tend(idle=True)
+    assert len(lane.rung()) == 1
+
+
+def test_work_put_back_does_not_make_those_that_wait_behind_it_count_as_lost(lane: Lane) -> None:
+    running = lane.running()
+    waiting = lane.submit(timeout=600)
+    lane.let_pass(5, up=True, pulses=["alice"])
+    lane.ledger.release(running.id, 1, lost=True)
+    assert lane.ask(running.id).verdict is Verdict.RUN
+    lane.rung()
+    lane.let_pass(6, up=True, pulses=["alice"])
+    lane.tend()
+    assert lane.rung() == []
+    assert lane.state(waiting.id) is State.PENDING
+
+
 def test_a_message_that_waits_in_a_long_queue_is_not_rung_again(lane: Lane) -> None:
     lane.submit(timeout=600)
     lane.rung()

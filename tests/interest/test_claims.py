@@ -138,6 +138,14 @@ def test_work_put_back_is_rung_at_once(lane: Lane) -> None:
     assert lane.rung() == [submission.id]
 
 
+def test_work_put_back_comes_before_what_has_waited_less(lane: Lane) -> None:
+    first = lane.running()
+    lane.rung()
+    second = lane.submit()
+    lane.ledger.release(first.id, 1, lost=True)
+    assert lane.rung() == [first.id, second.id]
+
+
 def test_a_retry_spends_its_pause_in_the_ledger(lane: Lane) -> None:
     submission = lane.running()
     lane.rung()

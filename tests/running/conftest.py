@@ -76,10 +76,3 @@ def start_traced(start_worker: Callable[..., Worker]) -> Callable[..., Worker]:
         return start_worker(name, **({"imports": IMPORTS, "lanes": ("default",)} | how))
 
     return start
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder are among those of `make slow`: they stop, kill and wait for whole fleets."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)

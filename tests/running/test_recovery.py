@@ -20,6 +20,8 @@ from tests.support.running import Log, overlaps
 StartWorker = Callable[..., Worker]
 
 VICTIMS = {"prefork": ("parent", "child", "both"), "threads": ("both",)}
+SLOTS = {"prefork": 20, "threads": 100}  # of each of two workers, for 200 works
+WITHIN = 15.0  # seconds
 CASES = [(pool, victim) for pool, victims in VICTIMS.items() for victim in victims]
 
 
@@ -46,11 +48,11 @@ def kill(worker: Worker, victim: str, log: Log) -> dict[int, float]:
 
 
 @pytest.mark.parametrize(
-    ("count", "lease", "within"),
-    [pytest.param(30, 3.0, 15.0, id="30"), pytest.param(200, 10.0, 15.0, id="200", marks=pytest.mark.slow)],
+    ("count", "lease"),
+    [pytest.param(30, 3.0, id="30"), pytest.param(200, 10.0, id="200", marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize(("pool", "victim"), CASES)
-def test_whatever_is_killed_every_work_completes_once_and_no_two_runs_of_it_overlap(
+def test_whatever_is_killed_every_work_completes_once_in_time_and_no_two_runs_of_it_overlap(
     client: Client,
     lane: Lane,
     start_traced: StartWorker,
@@ -59,24 +61,20 @@ def test_whatever_is_killed_every_work_completes_once_and_no_two_runs_of_it_over
     victim: str,
     count: int,
     lease: float,
-    within: float,
 ) -> None:
-    changed = {"lease": lease}
-    slots = 4 if count == 30 else 20
-    first = start_traced("w1", pool=pool, concurrency=slots, changed=changed)
-    start_traced("w2", pool=pool, concurrency=slots, changed=changed)
-    seconds = 1.0 if count == 30 else 2.0
-    waiters = submit_many(running.trace, [{"log": log.path, "seconds": seconds}] * count, timeout=55)
+    slots = 4 if count == 30 else SLOTS[pool]
+    first = start_traced("w1", pool=pool, concurrency=slots, changed={"lease": lease})
+    start_traced("w2", pool=pool, concurrency=slots, changed={"lease": lease})
+    waiters = submit_many(running.trace, [{"log": log.path, "seconds": 1.0}] * count, timeout=55)
     mine = children_of(first.pid) if pool == "prefork" else [first.pid]
-    eventually(lambda: any(run.pid in mine for run in log.going_on()), what="it runs some")
+    eventually(lambda: len([run for run in log.going_on() if run.pid in mine]) > slots / 2, what="it runs many")
     killed_at = time.monotonic()
     killed = kill(first, victim, log)
-    over_at = killed_at + within + count * seconds / slots
-    answers = [waiter.result(timeout=over_at - time.monotonic()) for waiter in waiters]
-    recovered_in = max([run.began_at for run in log.runs() if run.attempt > 1], default=killed_at) - killed_at
-    assert recovered_in <= within
+    answers = [waiter.result(timeout=killed_at + WITHIN - time.monotonic()) for waiter in waiters]
+    answered_in = time.monotonic() - killed_at
+    again = [run.began_at - killed_at for run in log.runs() if run.attempt > 1]
+    print(f"{len(again)} begun again within {max(again, default=0):.1f} s, all answered within {answered_in:.1f} s")
     eventually(lambda: not [run for run in log.going_on() if run.pid not in killed], what="no run goes on")
-    assert len(answers) == count
     assert lane.ledger.counts("default")[State.COMPLETED] == count
     assert lane.ledger.totals("default")["COMPLETED"] == count, "each of them once"
     assert overlaps(log.runs(), killed) == []

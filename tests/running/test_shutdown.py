@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from tests.support.lanes import Lane
 from tests.support.running import Log, overlaps
 
 DRAIN, GRACE = 1.0, 1.0
-SLACK = 5.0  # seconds; 2 are promised, on a machine that is not busy with other tests
+SLACK = 2.0  # seconds
+# With nothing to wait for, Celery's pool takes up to 0.8 s for its supervisor, 1 for its processes, 0.5 for its timers.
+CLOSING = 4.0
 HURRY = {"drain": DRAIN, "grace": GRACE}
 
 PROJECT = """
@@ -54,8 +57,9 @@ def start(
 
 def ended_within(worker: Worker, seconds: float, since: float) -> int:
     """The exit code of a worker that was told to end at `since`."""
-    code = worker.process.wait(since + seconds + 5 - time.monotonic())
+    code = worker.process.wait(since + seconds + 10 - time.monotonic())
     took = time.monotonic() - since
+    print(f"ended after {took:.2f} s of {seconds:g} s")
     assert took <= seconds, f"it took {took:.2f} s"
     return code
 
@@ -75,7 +79,9 @@ def test_under_load_it_ends_in_time_and_nothing_wanted_is_lost(
     died_at = time.monotonic()
     whys = {run.why for run in log.runs() if run.why}
     start("w2", pool=pool, concurrency=4, changed=HURRY)
-    assert [waiter.result() for waiter in [*short, *queued]] == [1] * 20
+    assert all(waiter.result() for waiter in [*short, *queued])
+    begun = Counter(run.work for run in log.runs())
+    assert [begun[waiter.id] for waiter in [*short, *queued]] == [1] * 20, "none of them was interrupted"
     assert [waiter.result() for waiter in long] == [2] * len(long), "interrupted, and completed by the other"
     assert lane.ledger.counts("default")[State.COMPLETED] == 23
     assert overlaps(log.runs(), {first.pid: died_at}) == []
@@ -127,7 +133,7 @@ def test_it_takes_no_more_work_while_it_drains(
     stays(lambda: log.going_on(), during=1, what="it begins to end")
     late = submit_many(running.trace, [{"log": log.path, "seconds": 0}] * 5, timeout=50)
     assert running_on.result() == 1, "it drains"
-    assert ended_within(worker, SLACK, time.monotonic()) == 0
+    assert ended_within(worker, CLOSING, time.monotonic()) == 0
     assert {run.work for run in log.runs()} == {running_on.id}
     start_traced("w2", pool=pool, changed=HURRY)
     assert [waiter.result() for waiter in late] == [1] * 5
@@ -137,4 +143,4 @@ def test_it_takes_no_more_work_while_it_drains(
 def test_idle_it_ends_at_once(client: Client, start_traced: StartWorker, pool: str) -> None:
     worker = start_traced("w1", pool=pool, changed={"drain": 30.0})
     worker.process.send_signal(signal.SIGTERM)
-    assert ended_within(worker, SLACK, time.monotonic()) == 0
+    assert ended_within(worker, CLOSING, time.monotonic()) == 0

@@ -27,6 +27,24 @@ def test_cancelling_the_root_stops_every_leaf_within_a_second(fleet: Fleet, log:
     eventually(lambda: {fleet.lane.state(id) for id in ids} == {State.CANCELLED}, what="so says the ledger")
 
 
+@pytest.mark.parametrize("count", [500, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_cancelling_a_parent_of_many_takes_its_worker_no_beat(fleet: Fleet, log: Log, count: int) -> None:
+    """In a pool of threads it is the thread that renews all leases who trips the parent's token."""
+    waiter = submit_work(running.have_many, log=log.path, count=count)
+    log.wait_for("began", fleet.slots)
+    waiter.cancel()
+    silences = []
+
+    def all_ended() -> bool:
+        silences.append(min(fleet.ledger.workers("default").values()))
+        counts = fleet.ledger.counts("default")
+        return counts[State.PENDING] + counts[State.RUNNING] == 0
+
+    eventually(all_ended, what="all children have ended")
+    assert max(silences) < 2.0, "a worker beats every second"
+    assert len(log.events("began")) == len(log.events("stopped")) < fleet.slots * 4
+
+
 def test_no_work_of_a_tree_has_more_time_left_than_its_root(fleet: Fleet, log: Log) -> None:
     waiter = submit_work(running.grow, log=log.path, depth=2, width=1, timeout=20)
     log.wait_for("began", 3)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from askfirst import Resource, WorkContext, submit_work, work
+from askfirst import Resource, WorkContext, submit_many, submit_work, work
 
 from .eventually import eventually
 
@@ -268,6 +268,13 @@ def grow(ctx: WorkContext, log: Path, depth: int, width: int, wish: float = 600.
         more = {"log": log, "depth": depth - 1, "width": width, "wish": wish, "seconds": seconds}
         children = [submit_work(grow, timeout=wish, **more) for _ in range(width)]
         return sum(child.result() for child in children)
+
+
+@work(timeout=60)
+def have_many(ctx: WorkContext, log: Path, count: int) -> None:
+    """Asks for that many others at once, and waits for the first."""
+    with written_down(ctx, log):
+        submit_many(trace, [{"log": log}] * count)[0].result()
 
 
 @work(timeout=60)

@@ -71,6 +71,12 @@ def test_sizes_are_bytes_or_texts() -> None:
         ({"retention": 0}, "retention"),
         ({"max_payload": 0}, "max_payload"),
         ({"max_payload": "much"}, "max_payload"),
+        ({"expected": 0}, "expected expected to be more than 0 seconds"),
+        ({"max_concurrent": 0}, "expected max_concurrent to be 1 or more, got 0"),
+        ({"max_concurrent": True}, "expected max_concurrent to be 1 or more, got True"),
+        ({"max_concurrent": "3"}, "expected max_concurrent to be 1 or more, got '3'"),
+        ({"rate": "fast"}, "rate: expected a rate such as '10/s', '100/m' or '5/10s', got 'fast'"),
+        ({"partition_by": "tenant"}, "expected partition_by to be a parameter (none), got 'tenant'"),
     ],
     ids=str,
 )
@@ -96,7 +102,9 @@ def test_a_decorator_without_parentheses_is_refused() -> None:
         def function() -> None: ...
 
 
-@pytest.mark.parametrize("option", ["timeout", "key", "on_duplicate", "detached", "delay", "importance"])
+@pytest.mark.parametrize(
+    "option", ["timeout", "key", "on_duplicate", "detached", "delay", "importance", "wait_for_room"]
+)
 def test_a_parameter_called_like_an_option_of_submit_work_is_refused(option: str) -> None:
     scope: dict[str, Any] = {}
     exec(f"def function({option}): ...", scope)
@@ -197,3 +205,12 @@ def test_only_the_errors_that_are_named_are_tried_again() -> None:
     retry = Retry(on=(ConnectionError,))
     assert retry.delay(ConnectionResetError(), 0) is not None
     assert retry.delay(ValueError(), 0) is None
+
+
+def test_limits_are_declared() -> None:
+    @work(timeout=1, name="limited", max_concurrent=3, rate="10/s", partition_by="exchange", expected="2s")
+    def limited(exchange: str) -> None: ...
+
+    declared = work_type_of(limited)
+    assert (declared.max_concurrent, str(declared.rate), declared.partition_by) == (3, "10/s", "exchange")
+    assert declared.expected == 2.0

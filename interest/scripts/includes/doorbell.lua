@@ -11,9 +11,9 @@ local function list_of(importance)
   return priority == 0 and queue_list or queue_list .. '\6\22' .. priority
 end
 
--- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest. `first` puts
--- it ahead of all that wait.
-local function publish(id, rings, deadline, letter, importance, first)
+-- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest. `ahead` puts
+-- it before all others of its importance that wait, where the queue is in this Redis.
+local function publish(id, rings, deadline, letter, importance, ahead)
   local expiration = queue_list and '' or '"expiration":"' .. math.max(deadline - now, 1) .. '",'
   local text = '{"properties":{"correlation_id":"' .. id .. '","delivery_mode":2,'
     .. '"priority":' .. PRIORITY[importance] .. ',' .. expiration
@@ -21,7 +21,7 @@ local function publish(id, rings, deadline, letter, importance, first)
     .. '"delivery_tag":"' .. id .. '/' .. rings .. '"},'
     .. '"headers":{"askfirst_deadline":' .. deadline .. ',' .. letter
   if queue_list then
-    redis.call(first and 'RPUSH' or 'LPUSH', list_of(importance), text)
+    redis.call(ahead and 'RPUSH' or 'LPUSH', list_of(importance), text)
   else
     letters[#letters + 1] = text
   end
@@ -31,15 +31,20 @@ local function publish(id, rings, deadline, letter, importance, first)
 end
 
 -- Rings once more for a work whose record stands.
-local function ring(id, first)
+local function ring(id, ahead)
   local rings = redis.call('HINCRBY', work_key(id), 'rings', 1)
   local record = redis.call('HMGET', work_key(id), 'deadline', 'importance', 'queued', 'name', 'partition')
   local importance = record[2] or 'normal'
-  redis.call('HSET', work_key(id), 'rung_at', now)
+  redis.call('HSET', work_key(id), 'rung_at', now, 'ahead', ahead and '1' or '')
   if not record[3] then
     local cost = cost_of(record[4], record[5])
     redis.call('HSET', work_key(id), 'queued', cost)
     enter_queue(importance, cost)
   end
-  publish(id, rings, tonumber(record[1]), redis.call('GET', letter_key(id)), importance, first)
+  publish(id, rings, tonumber(record[1]), redis.call('GET', letter_key(id)), importance, ahead)
+end
+
+-- Rings for these ahead of all others, the first of them first.
+local function ring_first(ids)
+  for i = 1, #ids do ring(ids[queue_list and #ids + 1 - i or i], true) end
 end

@@ -93,7 +93,8 @@ local function dismiss(id, state, reason, failure)
   end
 end
 
--- Back from RUNNING to PENDING, to be run again if anybody wants it. `loss` is 1 where a worker was lost with it.
+-- Back from RUNNING to PENDING, to be run again if anybody wants it: it has waited for its turn before. `loss` is 1 where
+-- a worker was lost with it.
 local function put_back(id, loss, max_deliveries, pulse_timeout)
   local stopping = redis.call('HGET', work_key(id), 'stopping')
   if stopping then return end_work(id, state_for(stopping), stopping) end
@@ -108,5 +109,5 @@ local function put_back(id, loss, max_deliveries, pulse_timeout)
   redis.call('HDEL', work_key(id), 'worker')
   redis.call('ZREM', index_key('RUNNING'), id)
   make_room(id, { state = 'RUNNING', permit = redis.call('HGET', work_key(id), 'permit') })
-  ring(id)
+  ring(id, true)
 end

@@ -91,7 +91,7 @@ local function refill(group)
   local limit = limit_of(group)
   local left, at = math.huge, nil
   if limit then left, at = room_of(group, limit) end
-  local looked = 0
+  local looked, released = 0, {}
   while left > 0 and looked < RELEASED_AT_ONCE do
     local id = redis.call('ZPOPMIN', held_key(group))[1]
     if not id then break end
@@ -102,10 +102,11 @@ local function refill(group)
         give_permit(id, group)
         redis.call('SADD', released_key(group), id)
       end
-      ring(id, true)
+      released[#released + 1] = id
       left = left - 1
     end
   end
+  ring_first(released)
   look_at(group, looked == RELEASED_AT_ONCE and now or at)
 end
 

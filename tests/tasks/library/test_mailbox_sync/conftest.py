@@ -161,10 +161,3 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backoff as ever, but in hundredths of seconds."""
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(backoff, "LONGEST_DELAY", 0.1)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder are among those of `make slow`: they stop, kill and wait for whole fleets."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)

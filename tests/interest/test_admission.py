@@ -1,0 +1,161 @@
+"""What can't be done in time is refused at the door; what can is let in, and nobody is locked out."""
+
+import pytest
+
+from askfirst.interest.limits import Declaration, Limit, declare
+from askfirst.interest.records import Submitted
+from askfirst.interest.states import Verdict
+from tests.support.lanes import Lane
+
+RUN = 100  # ms that each run takes here
+
+
+@pytest.fixture
+def busy(lane: Lane) -> Lane:
+    """A lane with two slots, both taken since now, and a type known to take 100 ms."""
+    learn(lane, "t", RUN)
+    lane.beat(slots=2)
+    for _ in range(2):
+        lane.running(timeout=600)
+    return lane
+
+
+def test_a_work_that_can_be_done_in_time_is_let_in(busy: Lane) -> None:
+    assert ask_to_come_in(busy, timeout=0.3).status == "accepted"
+
+
+def test_a_work_that_cannot_be_done_in_time_is_rejected_and_leaves_nothing_behind(busy: Lane) -> None:
+    busy.messages()
+    before = set(busy.redis.scan_iter())
+    answer = ask_to_come_in(busy, timeout=0.15)
+    assert (answer.status, answer.reason) == ("rejected", "overloaded")
+    assert 0.04 <= answer.retry_after <= 0.2
+    assert set(busy.redis.scan_iter()) == before
+    assert busy.rung() == []
+
+
+@pytest.mark.parametrize(("queued", "timeout", "status"), [(3, 0.31, "accepted"), (4, 0.31, "rejected")])
+def test_works_before_it_take_the_slots_in_turn(busy: Lane, queued: int, timeout: float, status: str) -> None:
+    # Numbers 0 and 1 start after 100 ms, 2 and 3 after 200; what is fourth from there ends after 400.
+    for _ in range(queued):
+        busy.submit(timeout=600)
+    assert ask_to_come_in(busy, timeout=timeout).status == status
+
+
+def test_the_time_that_runs_took_already_counts(busy: Lane) -> None:
+    busy.let_pass(0.09)
+    assert ask_to_come_in(busy, timeout=0.15).status == "accepted"
+
+
+def test_an_idle_slot_always_admits_even_where_the_estimate_is_against_it(lane: Lane) -> None:
+    learn(lane, "t", 60_000)
+    lane.beat(slots=1)
+    assert ask_to_come_in(lane, timeout=1).status == "accepted"
+    assert ask_to_come_in(lane, timeout=1).status == "rejected"  # that slot is spoken for
+
+
+def test_without_workers_or_without_experience_everybody_is_let_in(lane: Lane) -> None:
+    assert ask_to_come_in(lane, timeout=0.01).status == "accepted"
+    lane.beat(slots=1)
+    lane.running(timeout=600)
+    assert ask_to_come_in(lane, timeout=0.01).status == "accepted"
+
+
+def test_workers_that_are_heard_no_more_close_no_door(busy: Lane) -> None:
+    busy.let_pass(11)
+    assert ask_to_come_in(busy, timeout=0.01).status == "accepted"
+
+
+def test_an_old_estimate_is_put_to_the_test(busy: Lane) -> None:
+    learn(busy, "other", 60_000)
+    assert ask_to_come_in(busy, name="other", timeout=1).status == "rejected"
+    busy.let_pass(62)
+    busy.beat(slots=2)
+    assert ask_to_come_in(busy, name="other", timeout=1).status == "accepted"
+
+
+def test_what_leaves_the_queue_makes_room(busy: Lane) -> None:
+    works = [busy.submit(timeout=600) for _ in range(8)]
+    assert ask_to_come_in(busy, timeout=0.35).status == "rejected"
+    for work in works[2:5]:
+        busy.withdraw(work.id, work.interest)
+    for work in works[5:]:
+        busy.ledger.cancel(work.id, "cancelled by an operator")
+    assert ask_to_come_in(busy, timeout=0.35).status == "accepted"
+
+
+def test_sums_that_went_wrong_are_right_again_once_the_lane_is_empty(lane: Lane) -> None:
+    lane.redis.hset(lane.keys.load, mapping={"waiting:normal": 1000, "queued:normal": 1_000_000})
+    learn(lane, "t", RUN)
+    lane.beat(slots=1)
+    assert ask_to_come_in(lane, timeout=1).status == "rejected"
+    lane.tend()
+    assert ask_to_come_in(lane, timeout=1).status == "accepted"
+
+
+def test_a_full_lane_refuses_whatever_the_importance(lane: Lane) -> None:
+    declare(lane.ledger, lane.name, {}, max_pending=2)
+    for _ in range(2):
+        lane.submit()
+    answer = ask_to_come_in(lane, importance="critical")
+    assert (answer.status, answer.reason) == ("rejected", "full")
+    assert answer.retry_after > 0
+    declare(lane.ledger, lane.name, {}, max_pending=None)
+    assert ask_to_come_in(lane).status == "accepted"
+
+
+def test_more_important_work_does_not_wait_behind_less_important_work(busy: Lane) -> None:
+    for _ in range(20):
+        busy.submit(timeout=600, importance="sheddable")
+    assert ask_to_come_in(busy, timeout=0.5, importance="sheddable").status == "rejected"
+    assert ask_to_come_in(busy, timeout=0.5, importance="normal").status == "accepted"
+    for _ in range(20):
+        busy.submit(timeout=600, importance="normal")
+    assert ask_to_come_in(busy, timeout=0.5, importance="normal").status == "rejected"
+    assert ask_to_come_in(busy, timeout=0.5, importance="critical").status == "accepted"
+
+
+def test_works_are_taken_by_importance_and_then_in_order(lane: Lane) -> None:
+    order = ["sheddable", "normal", "critical", "sheddable", "critical"]
+    works = [lane.submit(importance=importance).id for importance in order]
+    assert lane.rung() == [works[n] for n in (2, 4, 1, 0, 3)]
+
+
+def test_joining_a_work_and_coming_later_are_never_refused_for_load(busy: Lane) -> None:
+    first = busy.submit(timeout=600, key="k")
+    assert ask_to_come_in(busy, timeout=0.01, key="k") == Submitted("joined", first.id, 0.01)
+    assert ask_to_come_in(busy, timeout=0.02, delay=0.01).status == "accepted"
+
+
+def test_a_rejected_replacement_changes_nothing(busy: Lane) -> None:
+    first = busy.submit(timeout=600, key="k")
+    assert ask_to_come_in(busy, timeout=0.01, key="k", on_duplicate="replace").status == "rejected"
+    assert busy.redis.hgetall(busy.keys.key("k")) == {"t": first.id}
+    assert busy.deliver(first.id)[0] is Verdict.RUN
+
+
+def test_what_a_type_declares_stands_until_it_has_run(busy: Lane) -> None:
+    declare(busy.ledger, busy.name, {"slow": Declaration(Limit(), expected=60.0)}, None)
+    assert ask_to_come_in(busy, name="slow", timeout=1).status == "rejected"
+    learn(busy, "slow", 1)
+    assert ask_to_come_in(busy, name="slow", timeout=1).status == "accepted"
+
+
+def test_a_partition_has_an_estimate_of_its_own(busy: Lane) -> None:
+    learn(busy, "t", 5000, partition="slow")
+    assert ask_to_come_in(busy, timeout=1, partition="slow").status == "rejected"
+    learn(busy, "t", 10, partition="fast")
+    assert ask_to_come_in(busy, timeout=1, partition="fast").status == "accepted"
+
+
+def learn(lane: Lane, name: str, milliseconds: int, partition: str = "") -> None:
+    """A run of the type took so long, and others before it did, too."""
+    known = f"{milliseconds:.3f} 0.000 {lane.now()}"
+    if partition:
+        lane.redis.set(lane.keys.runtime(f"{name} {partition}"), known, ex=60)
+    else:
+        lane.redis.hset(lane.keys.runtimes, name, known)
+
+
+def ask_to_come_in(lane: Lane, **fields: object) -> Submitted:
+    return lane.ledger.submit(lane.submission("bob", **fields))

@@ -1,0 +1,186 @@
+"""How many runs of a type, or of one partition of it, may be at once and may start in a period, in the whole fleet."""
+
+import pytest
+
+from askfirst.config.units import Rate
+from askfirst.interest.limits import Declaration, Limit, LimitInUse, declare, limits_of, set_limit
+from askfirst.interest.records import Submission
+from askfirst.interest.states import Reason, State, Verdict
+from tests.support.lanes import Lane
+
+HELD = (Verdict.HOLD, Reason.LIMIT_REACHED)
+RUN = (Verdict.RUN, "")
+
+
+@pytest.fixture
+def limited(lane: Lane) -> Lane:
+    """A lane whose type "t" may run twice at once."""
+    say(lane, Limit(max_concurrent=2))
+    return lane
+
+
+def test_no_more_run_than_allowed_and_the_others_wait_in_the_ledger(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(4)]
+    assert [limited.deliver(work.id) for work in works] == [RUN, RUN, HELD, HELD]
+    assert limited.status(works[2].id).reason == Reason.LIMIT_REACHED
+    assert limited.rung() == []
+
+
+def test_the_end_of_a_run_releases_the_one_that_was_held_longest(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(5)]
+    for work in works:
+        limited.deliver(work.id)
+    limited.finish(works[1])
+    assert limited.rung() == [works[2].id]
+    assert limited.verdict(works[2].id) == RUN
+    assert limited.status(works[2].id).reason is None
+    assert limited.verdict(works[3].id) == HELD
+
+
+def test_released_work_goes_ahead_of_the_queue_and_of_newcomers(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(3)]
+    for work in works:
+        limited.deliver(work.id)
+    other = limited.submit(name="other")
+    newcomer = limited.submit()
+    limited.finish(works[0])
+    assert limited.rung() == [works[2].id, other.id, newcomer.id]
+    assert limited.verdict(newcomer.id) == HELD
+    assert limited.verdict(works[2].id) == RUN
+
+
+@pytest.mark.parametrize("way", ["finish", "retry", "release", "lapse", "cancel"])
+def test_every_way_out_of_a_run_gives_its_permit_back(lane: Lane, way: str) -> None:
+    say(lane, Limit(max_concurrent=1))
+    first, second = lane.submit(timeout=600), lane.submit(timeout=600)
+    assert (lane.deliver(first.id), lane.deliver(second.id)) == (RUN, HELD)
+    leave(lane, first, way)
+    rung = lane.rung()
+    assert second.id in rung
+    assert lane.verdict(second.id) == RUN
+    assert running(lane) == 1
+
+
+def leave(lane: Lane, work: Submission, way: str) -> None:
+    if way == "finish":
+        lane.finish(work)
+    elif way == "retry":
+        lane.ledger.retry(work.id, 1, 5.0, "{}")
+    elif way == "release":
+        lane.ledger.release(work.id, 1, lost=False)
+    elif way == "lapse":
+        lane.let_pass(25, up=True, pulses=["alice"])
+        lane.tend()
+    else:
+        lane.ledger.cancel(work.id, "cancelled by an operator")
+        lane.finish(work, state=State.CANCELLED, reason="cancelled by an operator")
+
+
+@pytest.mark.parametrize("way", ["withdraw", "expire"])
+def test_held_work_that_nobody_wants_is_passed_over(limited: Lane, way: str) -> None:
+    runs = [limited.submit(timeout=600) for _ in range(2)]
+    dead, live = limited.submit(timeout=5, detached=way == "expire"), limited.submit(timeout=600)
+    for work in (*runs, dead, live):
+        limited.deliver(work.id)
+    if way == "withdraw":
+        limited.withdraw(dead.id, dead.interest)
+    else:
+        limited.let_pass(6, up=True, pulses=["alice"])
+        limited.tend()
+    assert limited.status(dead.id).state.ended
+    limited.finish(runs[0])
+    assert limited.rung() == [live.id]
+
+
+def test_a_permit_whose_work_is_lost_comes_back(limited: Lane) -> None:
+    lost, other = limited.running(), limited.running()
+    held = limited.submit()
+    limited.deliver(held.id)
+    limited.messages()
+    limited.redis.delete(limited.keys.work(lost.id))
+    for _ in range(5):
+        limited.let_pass(2.5, up=True, pulses=["alice"])
+        limited.beat((other.id, 1))
+    limited.tend()
+    assert limited.rung() == [held.id]
+    assert running(limited) == 2
+
+
+def test_released_work_that_may_not_start_after_all_passes_its_permit_on(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=1))
+    run, first, second = (lane.submit(timeout=600, caller=caller) for caller in ("alice", "bob", "alice"))
+    for work in (run, first, second):
+        lane.deliver(work.id)
+    lane.finish(run)
+    assert lane.rung() == [first.id]
+    lane.withdraw(first.id, first.interest)
+    assert lane.rung() == [second.id]
+
+
+def test_partitions_have_limits_of_their_own(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=1))
+    works = [lane.submit(partition=partition) for partition in ("a", "a", "b", "b", "a")]
+    assert [lane.deliver(work.id) for work in works] == [RUN, HELD, RUN, HELD, HELD]
+    lane.finish(works[2])
+    assert lane.rung() == [works[3].id]
+
+
+def test_a_rate_counts_the_starts_of_any_period(lane: Lane) -> None:
+    say(lane, Limit(rate=Rate(2, 10.0)))
+    works = [lane.submit(timeout=600) for _ in range(5)]
+    assert [lane.deliver(work.id) for work in works] == [RUN, RUN, HELD, HELD, HELD]
+    for work in works[:2]:
+        lane.finish(work)
+    assert lane.rung() == []
+    lane.let_pass(9, up=True, pulses=["alice"])
+    lane.tend()
+    assert lane.rung() == []
+    lane.let_pass(1.1, up=True, pulses=["alice"])
+    lane.tend()
+    assert lane.rung() == [works[2].id, works[3].id]
+    assert [lane.verdict(work.id) for work in works[2:4]] == [RUN, RUN]
+
+
+def test_an_operators_limit_comes_before_the_declared_one_and_works_at_once(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(6)]
+    for work in works:
+        limited.deliver(work.id)
+    set_limit(limited.ledger, limited.name, "t", None, Limit(max_concurrent=4))
+    assert limited.rung() == [works[2].id, works[3].id]
+    set_limit(limited.ledger, limited.name, "t", None, None)
+    limited.finish(works[0])
+    assert limited.rung() == []
+
+
+def test_a_limit_for_one_partition_leaves_the_others_alone(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=1))
+    set_limit(lane.ledger, lane.name, "t", "big", Limit(max_concurrent=2))
+    works = [lane.submit(partition=partition) for partition in ("big", "big", "small", "small")]
+    assert [lane.deliver(work.id) for work in works] == [RUN, RUN, RUN, HELD]
+
+
+def test_a_type_without_a_limit_any_more_releases_what_it_held(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(3)]
+    for work in works:
+        limited.deliver(work.id)
+    declare(limited.ledger, limited.name, {"t": Declaration(Limit())}, None)
+    limited.finish(works[0])
+    assert limited.rung() == [works[2].id]
+
+
+def test_limits_are_listed_with_their_use(limited: Lane) -> None:
+    set_limit(limited.ledger, limited.name, "t", "big", Limit(5, Rate(1, 60.0)))
+    for _ in range(3):
+        limited.deliver(limited.submit().id)
+    assert limits_of(limited.ledger, limited.name) == [
+        LimitInUse(limited.name, "t", None, declared=Limit(2), set=None, running=2, held=1),
+        LimitInUse(limited.name, "t", "big", declared=Limit(2), set=Limit(5, Rate(1, 60.0)), running=0, held=0),
+    ]
+
+
+def say(lane: Lane, limit: Limit) -> None:
+    declare(lane.ledger, lane.name, {"t": Declaration(limit)}, None)
+
+
+def running(lane: Lane) -> int:
+    return int(lane.redis.zcard(lane.keys.permits("t")))
