@@ -9,7 +9,9 @@ local IMPORTANCES = { 'critical', 'normal', 'sheddable' }
 local HEARD = 10000         -- ms without a heartbeat after which nothing is known about slots
 local FADE = 63 / 64        -- of the sums of the pace, with each claim
 local PRIOR = 8             -- claims that they begin with
-local PLAUSIBLE = 10        -- a claim that comes later than this many times its due says nothing about the pace
+local PLAUSIBLE = 10        -- a claim that comes later than this many times its due says nothing about the pace,
+local DISPATCH = 20         -- nor one that comes later than this (ms), however short the runs
+local SLOWEST = 100         -- times; the way of a message may take many times as long as its run
 local LOAD = { 'slots', 'slots_at', 'max_pending', 'refused_at', 'claimed_at', 'took', 'due', 'waiting:critical',
   'waiting:normal', 'waiting:sheddable', 'queued:critical', 'queued:normal', 'queued:sheddable' }
 
@@ -62,7 +64,7 @@ end
 -- How much longer than it should the way of works through the slots takes.
 local function pace()
   local took, due = lane_load().took, lane_load().due
-  return took and math.min(math.max(took / due, 1 / 2), 4) or 1
+  return took and math.min(math.max(took / due, 1 / 2), SLOWEST) or 1
 end
 
 -- ms that a work of this importance would wait for a slot if it were rung now; nil if no worker is heard.
@@ -89,7 +91,7 @@ local function learn_pace(cost)
   local fields = { 'claimed_at', waiting > 0 and now or 0 }
   local due = cost / math.max(known.slots or 0, 1)
   if (known.claimed_at or 0) > 0 and due > 0 then
-    local took = math.min(now - known.claimed_at, PLAUSIBLE * due)
+    local took = math.min(now - known.claimed_at, math.max(PLAUSIBLE * due, DISPATCH))
     fields[3], fields[4] = 'took', string.format('%.3f', (known.took or PRIOR * due) * FADE + took)
     fields[5], fields[6] = 'due', string.format('%.3f', (known.due or PRIOR * due) * FADE + due)
   elseif fields[2] == (known.claimed_at or 0) then
