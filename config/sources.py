@@ -1,17 +1,19 @@
 """The places settings come from, each read into nested values and the origin of every one of them."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings import SettingsError as UnparsableError
 
 from .errors import SettingsError
-from .settings import PoolSettings, Settings
+from .settings import Settings
 
 FILE = "askfirst.toml"
 FILE_VARIABLE = "ASKFIRST_CONFIG"
@@ -62,6 +64,10 @@ def origin(path: KeyPath, origins: Mapping[KeyPath, str]) -> str:
     return "default"
 
 
+#: Settings that are tables, so that parts of them can be given one by one.
+_TABLES = ("pools", "lanes", "limits")
+
+
 def _from_file() -> Layer:
     named = os.environ.get(FILE_VARIABLE)
     file = Path(named or FILE)
@@ -82,16 +88,16 @@ def _from_environment() -> Layer:
     try:
         values = EnvSettingsSource(Settings)()
     except UnparsableError as error:
-        raise SettingsError(
-            f"expected {PREFIX}POOLS to be a JSON object, got broken JSON: {error.__cause__}"
-        ) from error
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"{PREFIX}{field[1].upper()}" if field else PREFIX
+        raise SettingsError(f"expected {name} to be a JSON object, got broken JSON: {error.__cause__}") from error
     variables: dict[KeyPath, str] = {}
     for name, text in os.environ.items():
         if not text or not name.upper().startswith(PREFIX) or name.upper() == FILE_VARIABLE:
             continue
         key = name[len(PREFIX) :].lower()
         path = tuple(key.split("__"))
-        if path[0] not in Settings.model_fields or (len(path) > 1 and path[0] != "pools"):
+        if path[0] not in Settings.model_fields or (len(path) > 1 and path[0] not in _TABLES):
             # pydantic-settings passes over variables that are no setting: hand them on to be refused as unknown.
             path, values[key] = (key,), text
         variables[path] = f"{ENVIRONMENT} {name}"
@@ -105,7 +111,7 @@ def _from_arguments(arguments: Mapping[str, Any]) -> Layer:
 
 def _plain(value: Any) -> Any:
     """Tables as tables, so that an argument's pool is merged with what weaker sources say of it."""
-    if isinstance(value, PoolSettings):
+    if isinstance(value, BaseModel):
         return value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}

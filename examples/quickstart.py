@@ -1,4 +1,7 @@
-"""Ask for work and wait for it. Needs a worker: `askfirst worker --import examples.works` in another shell."""
+"""Ask for work and wait for it: `python -m examples.quickstart`.
+
+Needs a worker: `askfirst worker --import examples.works` in another shell.
+"""
 
 from __future__ import annotations
 

@@ -131,5 +131,10 @@ class LaneKeys:
 
     @property
     def totals(self) -> str:
-        """Hash: how many works ever ended, by state and reason. No TTL."""
+        """Hash: how many works ever ended, by state and reason, or were rejected, by reason. No TTL."""
         return f"{self.base}:totals"
+
+    @property
+    def spent(self) -> str:
+        """Hash: how long runs ever took (ms), `useful` and `wasted`; see includes/spent.lua. No TTL."""
+        return f"{self.base}:spent"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import encodings.idna  # noqa: F401  # every look-up of a host needs it: a fork during its import would hang the child
 import math
 import os
 import threading
@@ -13,35 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import redis
-from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection as Connection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
-from redis.retry import Retry
 
 from .errors import LedgerUnavailable
-from .safety import check_server, explain
+from .opening import open_connection
+from .safety import explain
 from .script import Argument, Call
 
 _TURNS: Final = 5  # connect timeouts that a thread waits for the others; each of them may use up one
 
 Command = tuple[Argument, ...]
-
-
-def open_connection(url: str, connect_timeout: float) -> Connection:
-    """A connection that is not connected yet: no hidden retries, RESP2, text replies."""
-    pool = redis.ConnectionPool.from_url(
-        url,
-        protocol=2,
-        decode_responses=True,
-        socket_timeout=connect_timeout,
-        socket_connect_timeout=connect_timeout,
-        retry=Retry(NoBackoff(), 0),
-        driver_info=None,
-        client_name="askfirst",
-    )
-    connection = pool.make_connection()
-    assert isinstance(connection, Connection)  # the other kind caches, and isn't asked for
-    return connection
 
 
 class Line:
@@ -165,14 +146,7 @@ class Line:
     def _connect(self, give_up_at: float) -> Connection:
         if self._connection is None:
             self.prepare()
-            connection = open_connection(self.url, min(self._connect_timeout, max(give_up_at - time.monotonic(), 0.01)))
-            connection.connect()
-            try:
-                check_server(connection, self.url, max(give_up_at - time.monotonic(), 0.01))
-            except BaseException:
-                connection.disconnect()
-                raise
-            self._connection = connection
+            self._connection = open_connection(self.url, self._connect_timeout, give_up_at)
         return self._connection
 
     def _drop(self) -> None:

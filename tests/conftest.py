@@ -142,7 +142,10 @@ def shared_workers(
     def worker_of(pool: str) -> tuple[Settings, Worker]:
         if pool not in started:
             url = redis_server.url(1 + len(started))
-            settings = Settings(redis_url=url, namespace=pool, retention=60.0, connect_timeout=1.0, max_deliveries=2)
+            # Nothing is taken ahead: the tests find in the queue what they put there while all slots are taken.
+            settings = Settings(
+                redis_url=url, namespace=pool, retention=60.0, connect_timeout=1.0, max_deliveries=2, prefetch=0
+            )
             worker = Worker(settings, tmp_path_factory.mktemp(pool), name=f"shared-{pool}", pool=pool)
             lasting_children.add(worker.pid)
             started[pool] = settings, worker

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import difflib
 import functools
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -135,22 +134,20 @@ def _imported(function: Callable[..., Any]) -> ImportedType:
     return ImportedType(work_type_of(function))
 
 
+#: Without a lock, which a fork could copy while it is held: each use is one step of a dict.
 _cache: dict[tuple[str, str, str], tuple[float, PublishedType]] = {}
-_cache_lock = threading.Lock()
 
 
 def _published(client: Client, name: str) -> PublishedType | None:
     where = (client.ledger.line.url, client.ledger.namespace, name)
-    with _cache_lock:
-        until, cached = _cache.get(where, (0.0, None))
+    until, cached = _cache.get(where, (0.0, None))
     if cached is not None and time.monotonic() < until:
         return cached
     description = client.ledger.published_type(name)
     if description is None:
         return None
     published = PublishedType(name, description)
-    with _cache_lock:
-        _cache[where] = (time.monotonic() + _PUBLISHED_FOR, published)
+    _cache[where] = (time.monotonic() + _PUBLISHED_FOR, published)
     return published
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,8 +11,9 @@ from redis.connection import AbstractConnection
 from redis.exceptions import RedisError, TimeoutError
 
 from ..interest.errors import LedgerUnavailable
-from ..interest.line import Command, open_connection
-from ..interest.safety import check_server, explain
+from ..interest.line import Command
+from ..interest.opening import open_connection
+from ..interest.safety import explain
 from ..interest.script import Script
 
 _PARTIAL: Final = 0.005  # seconds to wait for the rest of a reply that came in part
@@ -34,18 +36,18 @@ class Wire:
 
         Raises `LedgerUnavailable`.
         """
-        connection = open_connection(url, connect_timeout)
         try:
-            connection.connect()
-            check_server(connection, url, connect_timeout)
-            for script in scripts:
-                connection.send_command("SCRIPT LOAD", script.text)
-                connection.read_response()
+            connection = open_connection(url, connect_timeout, math.inf)
+            try:
+                for script in scripts:
+                    connection.send_command("SCRIPT LOAD", script.text)
+                    connection.read_response()
+            except BaseException:
+                connection.disconnect()
+                raise
         except LedgerUnavailable:
-            connection.disconnect()
             raise
         except (RedisError, OSError) as error:
-            connection.disconnect()
             raise LedgerUnavailable(explain(url, error)) from error
         return cls(url, connection)
 

@@ -43,6 +43,13 @@ def work_names(context: click.Context, _: click.Parameter, typed: str) -> list[C
     return _offer(typed, _from_ledger(context, lambda ledger: [(name, "") for name in ledger.published_names()]))
 
 
+def partitions(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Partitions of the work type named before that have a limit of their own or wait."""
+    # An option whose value is still to come keeps click from giving the arguments their names.
+    name = context.params.get("name") or next(iter(context.args), None)
+    return _offer(typed, _from_ledger(context, lambda ledger: [(each, "") for each in _partitions(ledger, name)]))
+
+
 def ids_and_keys(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Recent works, by id and by key."""
     return _offer(typed, _from_ledger(context, _recent))
@@ -71,6 +78,13 @@ def _recent(ledger: Ledger) -> list[tuple[str, str]]:
     found.sort(key=lambda status: status.submitted_at, reverse=True)
     newest = {status.key: status for status in reversed(found) if status.key} | {status.id: status for status in found}
     return [(id_or_key, f"{status.name} {status.state}") for id_or_key, status in newest.items()]
+
+
+def _partitions(ledger: Ledger, name: str | None) -> list[str]:
+    from askfirst.interest.limits import limits_of
+
+    rows = [row for lane in ledger.lanes() for row in limits_of(ledger, lane) if row.name == name]
+    return [row.partition for row in rows if row.partition is not None]
 
 
 def _offer(typed: str, known: Iterable[tuple[str, str]]) -> list[CompletionItem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import completion, config, demo, doctor, ending, looking, submit, up, watch, worker
+from . import completion, config, demo, doctor, ending, limits, looking, metrics, submit, top, up, watch, worker
 from .exits import CommandLine, epilog
 from .given import Given
 
@@ -47,6 +47,9 @@ for _command in (
     watch.watch,
     ending.cancel,
     ending.cleanup,
+    limits.limits,
+    top.top,
+    metrics.metrics,
     doctor.doctor,
     config.config,
     completion.completion,

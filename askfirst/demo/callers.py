@@ -15,11 +15,12 @@ from pathlib import Path
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
-from .. import WorkError, submit_work
-from .load import LATE, LEFT, ON_TIME, TIMEOUT, Crowd
+from .. import WorkError, WorkRejected, submit_work
+from .load import LATE, LEFT, ON_TIME, REFUSED, TIMEOUT, Crowd
 from .logs import append
 from .works import asking_work, plain, plain_work
 
+_SECOND_THOUGHT = 0.05  # seconds until one who was refused at once comes again
 _WARM_UP_PATIENCE = 40.0  # seconds: the workers may be starting still
 
 #: One caller: asks for a work, tells its id, waits for so many seconds; what it met with.
@@ -51,6 +52,8 @@ def ask_first(runs: str) -> Ask:
             with submit_work(asking_work, log=runs, timeout=TIMEOUT) as waiter:
                 asked(waiter.id)
                 waiter.result(max(give_up_at - time.monotonic(), 0))
+        except WorkRejected:
+            return REFUSED
         except WorkError:
             return LATE
         except TimeoutError:
@@ -98,8 +101,8 @@ class _Callers:
         if crowd.probe_until <= crowd.probe_from:
             return
         self._sleep_until(crowd.probe_from)
-        while self._call(TIMEOUT, probe=True) != ON_TIME and self._elapsed() < crowd.probe_until:
-            pass
+        while (met := self._call(TIMEOUT, probe=True)) != ON_TIME and self._elapsed() < crowd.probe_until:
+            time.sleep(_SECOND_THOUGHT if met == REFUSED else 0)
 
     def _call(self, patience: float, probe: bool = False) -> str:
         ids: list[str] = []

@@ -14,7 +14,7 @@ WORK = 0.1
 """Seconds that a work holds its slot."""
 
 #: What a caller can meet with.
-ON_TIME, LATE, LEFT = "on time", "late", "left"
+ON_TIME, LATE, LEFT, REFUSED = "on time", "late", "left", "refused"
 
 
 @dataclass(frozen=True, slots=True)

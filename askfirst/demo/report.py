@@ -47,6 +47,7 @@ def _table(load: Load, plain: Tally, asking: Tally) -> Table:
     row("callers", lambda tally: f"{tally.callers}")
     row("answered on time", lambda tally: f"{tally.on_time}")
     row(f"  of what the slots can do in {load.span:g} s", lambda tally: f"{tally.on_time / load.capacity:.0%}")
+    row("refused at once", lambda tally: f"{tally.refused}")
     row("not answered on time", lambda tally: f"{tally.late}")
     row("left early", lambda tally: f"{tally.left}")
     row("died while they waited", lambda tally: f"{tally.died}")
@@ -79,6 +80,6 @@ def _conclude(console: Console, plain: Tally, asking: Tally) -> None:
         console,
         f"Plain Celery spent {plain.wasted:.1f} of {plain.used:.1f} worker seconds on answers that nobody got: first"
         " come, first served means that whoever is served has waited for too long already. askfirst spent"
-        f" {asking.wasted:.1f} of {asking.used:.1f}; it dropped {sum(asking.dropped.values())} works without starting"
-        f" them and answered {asking.on_time} callers on time{ratio}.",
+        f" {asking.wasted:.1f} of {asking.used:.1f}; it refused {asking.refused} callers at once, dropped {sum(asking.dropped.values())} works without"
+        f" starting them, and answered {asking.on_time} callers on time{ratio}.",
     )

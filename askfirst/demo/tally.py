@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .load import LATE, LEFT, ON_TIME
+from .load import LATE, LEFT, ON_TIME, REFUSED
 from .logs import entries
 
 
@@ -17,6 +17,7 @@ class Tally:
 
     callers: int
     on_time: int
+    refused: int
     late: int
     left: int
     died: int
@@ -58,6 +59,7 @@ def tally(
     return Tally(
         callers=counts.total(),
         on_time=counts[ON_TIME],
+        refused=counts[REFUSED],
         late=counts[LATE],
         left=counts[LEFT],
         died=counts[None],

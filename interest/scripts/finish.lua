@@ -13,8 +13,10 @@
 -- @include ending
 -- @include record
 -- @include expected
+-- @include spent
 local id, attempt, state, reason, result, failure, name, interest, retention, pulse_timeout = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at', 'partition')
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at', 'partition',
+  'deadline')
 
 if not record[1] then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'stale' } end
@@ -30,8 +32,10 @@ if record[5] then learn_runtime(name, record[6] or nil, now - record[5], state ~
 if record[3] then state, reason, result, failure = state_for(record[3]), record[3], '', '' end
 -- The last deadline that the run knew of has passed, and a caller with a later one has joined meanwhile.
 if reason == 'deadline passed' and not record[3] and weigh(id, tonumber(pulse_timeout)) == 'wanted' then
+  note_spent(record[5], false)
   put_back(id, 0, 1, tonumber(pulse_timeout))
   return { 'PENDING', reason, letters }
 end
+note_spent(record[5], (state == 'COMPLETED' or state == 'FAILED') and now <= (tonumber(record[7]) or now))
 end_work(id, state, reason, result ~= '' and result or nil, failure ~= '' and failure or nil)
 return { state, reason, letters }

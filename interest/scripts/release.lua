@@ -8,8 +8,10 @@
 --
 -- @include keys
 -- @include ending
+-- @include spent
 local id, attempt, loss, max_deliveries, pulse_timeout = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt')
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'started_at')
 if record[1] ~= 'RUNNING' or record[2] ~= attempt then return { 'stale' } end
+note_spent(record[3], false)
 put_back(id, tonumber(loss), tonumber(max_deliveries), tonumber(pulse_timeout))
 return { redis.call('HGET', work_key(id), 'state'), letters }

@@ -8,11 +8,14 @@
 --
 -- @include keys
 -- @include ending
+-- @include spent
 local id, attempt, delay, failure = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'deadline', 'worker', 'permit')
+local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'deadline', 'worker', 'permit',
+  'started_at')
 if record[1] ~= 'RUNNING' or record[2] ~= attempt then return { 'stale' } end
 if record[3] then return { 'stopping' } end
 if now + delay >= tonumber(record[4]) then return { 'late' } end
+note_spent(record[7], false)
 redis.call('HSET', work_key(id), 'state', 'PENDING', 'error', failure, 'due', now + delay)
 redis.call('HINCRBY', work_key(id), 'failures', 1)
 redis.call('HDEL', work_key(id), 'worker', 'rung_at')

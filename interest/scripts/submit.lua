@@ -45,7 +45,10 @@ end
 
 local in_partition = partition ~= '' and partition or nil
 local refusal, ms = refuse(name, in_partition, importance, delayed and math.huge or timeout)
-if refusal then return { 'rejected', refusal, math.ceil(ms), letters } end
+if refusal then
+  redis.call('HINCRBY', totals_key, 'REJECTED: ' .. refusal, 1)
+  return { 'rejected', refusal, math.ceil(ms), letters }
+end
 
 if replaced then dismiss(replaced, 'CANCELLED', 'replaced by newer work of the same key') end
 if key ~= '' then redis.call('HSET', key_key(key), name, id) end

@@ -7,7 +7,6 @@
 --
 -- @include keys
 -- @include ending
--- @include waiting
 local OVERTAKEN = 2000      -- ms; messages come roughly in the order of their rings
 local LONGEST_LOOK = 300000 -- ms between two looks at a work in a long queue
 local SILENT = 3600000      -- ms after which a caller or a worker is forgotten
@@ -28,7 +27,7 @@ end
 -- With a worker idle and no message left in the queue, whatever was rung a while ago has lost its message, due or not.
 local function stranded()
   local found = {}
-  if idle ~= '1' or not queue_list or others_wait(0) then return found end
+  if idle ~= '1' or not queue_list or messages_wait() then return found end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', index_key('PENDING'), '(' .. now, '+inf', 'LIMIT', 0, limit)) do
     local record = redis.call('HMGET', work_key(id), 'rung_at', 'rings')
     if record[1] and now - record[1] > OVERTAKEN * 4 ^ (record[2] - 1) then found[#found + 1] = id end
@@ -64,7 +63,8 @@ end
 local function look_after_told(id, state)
   local record = redis.call('HMGET', work_key(id), 'reason', 'result', 'error', 'retention')
   if record[1] and redis.call('EXISTS', interests_key(id)) == 1 then
-    local more = tell_callers(id, state, record[1], record[2] or nil, record[3] or nil)
+    tell_callers(id, state, record[1], record[2] or nil, record[3] or nil)
+    local more = forget_told(id, redis.call('ZCARD', interests_key(id)))
     look_after_ended(id, state, tonumber(record[4]), more)
   else
     redis.call('ZREM', index_key(state), id)

@@ -26,3 +26,9 @@ def linger(ctx: WorkContext, done: int, total: int) -> None:
     """Gets as far as that, and then stays until it is not wanted any more."""
     ctx.progress(done, total, note="lingering\x1b[31m")
     ctx.sleep(60)
+
+
+@work(name="cli.pull", timeout=60, max_concurrent=1, partition_by="source")
+def pull(ctx: WorkContext, source: str) -> None:
+    """Stays until it is not wanted any more, one for each source."""
+    ctx.sleep(60)

@@ -22,7 +22,7 @@ def test_commands() -> None:
 
 
 def test_published_work_types(served: Cli) -> None:
-    assert completed(served, "submit", "cli.") == ["cli.echo", "cli.fail", "cli.greet", "cli.linger"]
+    assert completed(served, "submit", "cli.") == ["cli.echo", "cli.fail", "cli.greet", "cli.linger", "cli.pull"]
 
 
 def test_recent_ids_and_keys(served: Cli) -> None:

@@ -126,6 +126,20 @@ def test_limits_are_given_by_work_type_also_with_dots(monkeypatch: pytest.Monkey
     assert settings.lanes["io"].max_pending == 100
 
 
+def test_parts_of_tables_are_given_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKFIRST_LANES__IO__MAX_PENDING", "7")
+    monkeypatch.setenv("ASKFIRST_LIMITS__pull__RATE", "10/s")
+    settings = load_settings()
+    assert settings.lanes["io"].max_pending == 7
+    assert str(settings.limits["pull"].rate) == "10/s"
+
+
+def test_broken_json_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKFIRST_LIMITS", "{'a': 1}")
+    with pytest.raises(SettingsError, match="expected ASKFIRST_LIMITS to be a JSON object, got broken JSON"):
+        load_settings()
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().namespace = "other"  # type: ignore[misc]  # the point of the test

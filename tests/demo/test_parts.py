@@ -129,8 +129,8 @@ def test_the_signals_are_as_before_afterwards() -> None:
 
 def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
     console = Console(file=io.TextIOWrapper(io.BytesIO(), "ascii"), width=100)
-    plain = Tally(10, 1, 6, 2, 1, 10, 1.0, 0.1, None, {}, {})
-    asking = Tally(10, 5, 2, 2, 1, 5, 0.5, 0.5, 1.0, {"deadline passed": 2}, {"caller gone": 1})
+    plain = Tally(10, 1, 0, 6, 2, 1, 10, 1.0, 0.1, None, {}, {})
+    asking = Tally(10, 5, 1, 1, 2, 1, 5, 0.5, 0.5, 1.0, {"deadline passed": 2}, {"caller gone": 1})
     introduce(console, Load())
     report(console, Load(), plain, asking)
     console.print(show.mark(console, good=True))

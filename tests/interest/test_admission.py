@@ -30,7 +30,8 @@ def test_a_work_that_cannot_be_done_in_time_is_rejected_and_leaves_nothing_behin
     answer = ask_to_come_in(busy, timeout=0.15)
     assert (answer.status, answer.reason) == ("rejected", "overloaded")
     assert 0.04 <= answer.retry_after <= 0.2
-    assert set(busy.redis.scan_iter()) == before
+    assert set(busy.redis.scan_iter()) == before | {busy.keys.totals}  # it is counted
+    assert busy.ledger.totals(busy.name)["REJECTED: overloaded"] == 1
     assert busy.rung() == []
 
 

@@ -1,6 +1,7 @@
 """Processes of the tests' own: what they are told, what they say, and how they end."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ ROOT = Path(__file__).parent.parent.parent
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that goes by these settings and finds the tests' works."""
     given = settings.model_dump(exclude_defaults=True, mode="json", exclude={"pools", "imports", "data_dir"})
-    ours = {f"ASKFIRST_{name.upper()}": str(value) for name, value in given.items()}
+    texts = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in given.items()}
+    ours = {f"ASKFIRST_{name.upper()}": text for name, text in texts.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASKFIRST_")}
     paths = [path for path in (inherited.get("PYTHONPATH"), str(ROOT)) if path]
     return inherited | ours | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}

@@ -33,7 +33,7 @@ from tests.support.servers import RedisServer, free_port
 @pytest.fixture
 def nothing_written(lane: Lane) -> Callable[[], bool]:
     """Tells whether there is neither a work nor a message."""
-    return lambda: not [key for key in lane.redis.scan_iter() if ":work:" in key or key == lane.keys.queue]
+    return lambda: not [key for key in lane.redis.scan_iter() if ":work:" in key or key in lane.keys.queues]
 
 
 def test_a_submission_is_in_the_ledger_when_it_returns(client: Client, lane: Lane) -> None:
@@ -250,8 +250,8 @@ def test_a_broker_apart_from_the_ledger_gets_the_message(
     try:
         waiter = submit_work(works.add, a=1)
         queue = redis_server.client(7)
-        eventually(lambda: queue.llen(lane.keys.queue) == 1, within=3)
-        [text] = queue.lrange(lane.keys.queue, 0, -1)
+        eventually(lambda: queue.llen(lane.keys.queues[1]) == 1, within=3)
+        [text] = queue.lrange(lane.keys.queues[1], 0, -1)
         assert json.loads(text)["headers"]["id"] == waiter.id
         assert lane.rung() == []
     finally:

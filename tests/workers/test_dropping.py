@@ -112,8 +112,8 @@ def test_a_message_delivered_twice_runs_once(fleet: Fleet, tmp_path: Path) -> No
     proof = tmp_path / "proof"
     with fleet.busy(tmp_path):
         waiter = submit_work(works.prove, proof=proof)
-        [message] = fleet.redis.lrange(fleet.lane.keys.queue, 0, -1)
-        fleet.redis.lpush(fleet.lane.keys.queue, message, message)
+        [message] = fleet.redis.lrange(fleet.lane.keys.queues[1], 0, -1)
+        fleet.redis.lpush(fleet.lane.keys.queues[1], message, message)
     assert waiter.result() == "ran"
     fleet.sweep(tmp_path)
     assert lines(proof) == ["ran"]

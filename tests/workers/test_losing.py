@@ -31,7 +31,7 @@ def test_a_lost_message_is_rung_again(fleet: Fleet, proof: Path, tmp_path: Path)
     """Popped from the queue and gone, as with a worker that dies at the wrong moment."""
     with fleet.busy(tmp_path):
         waiter = submit_work(works.prove, proof=proof, timeout=30)
-        assert fleet.redis.lpop(fleet.lane.keys.queue) is not None
+        assert fleet.redis.lpop(fleet.lane.keys.queues[1]) is not None
         fleet.redis.zadd(fleet.lane.keys.index("PENDING"), {waiter.id: 0})  # ten seconds later
     assert waiter.result(timeout=8) == "ran"
     assert lines(proof) == ["ran"]

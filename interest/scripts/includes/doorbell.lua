@@ -11,6 +11,13 @@ local function list_of(importance)
   return priority == 0 and queue_list or queue_list .. '\6\22' .. priority
 end
 
+local function messages_wait()
+  for _, importance in ipairs(IMPORTANCES) do
+    if redis.call('EXISTS', list_of(importance)) == 1 then return true end
+  end
+  return false
+end
+
 -- Publishes the message: `rings` and `deadline` are what differs from ring to ring, `letter` is the rest. `ahead` puts
 -- it before all others of its importance that wait, where the queue is in this Redis.
 local function publish(id, rings, deadline, letter, importance, ahead)

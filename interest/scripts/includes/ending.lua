@@ -6,7 +6,7 @@
 
 local TOLD_AT_ONCE = 250    -- callers told in one step, so that a crowd doesn't hold the server up
 
--- Puts a letter into the mailboxes of the next callers and takes their interests out; whether there are more.
+-- Puts a letter into the mailboxes of the next callers.
 local function tell_callers(id, state, reason, result, failure)
   local text = cjson.encode({ id = id, state = state, reason = reason, result = result, error = failure })
   local told = {}
@@ -18,8 +18,18 @@ local function tell_callers(id, state, reason, result, failure)
       if redis.call('RPUSH', mail_key(caller), text) == 1 then redis.call('PEXPIRE', mail_key(caller), MAIL_TTL) end
     end
   end
+end
+
+-- Takes out the interests of those that were told, of `callers` in all; whether there are more to tell. `...` are keys
+-- that go in the same step.
+local function forget_told(id, callers, ...)
+  if callers <= TOLD_AT_ONCE then
+    redis.call('UNLINK', interests_key(id), ...)
+    return false
+  end
   redis.call('ZREMRANGEBYRANK', interests_key(id), 0, TOLD_AT_ONCE - 1)
-  return redis.call('EXISTS', interests_key(id)) == 1
+  if ... then redis.call('UNLINK', ...) end
+  return true
 end
 
 -- The caretaker forgets an ended work after its retention, or, if callers are left, tells the next of them at once.
@@ -61,13 +71,13 @@ local function end_work(id, state, reason, result, failure)
   end
   -- The error of an earlier try does not stand any more.
   redis.call('HDEL', work_key(id), 'stopping', 'error', 'queued', 'held')
-  redis.call('UNLINK', letter_key(id))
   redis.call('HSET', work_key(id), unpack(fields))
   redis.call('PEXPIRE', work_key(id), math.max(retention, 1))
   redis.call('ZREM', index_key(record[1]), id)
   make_room(id, { state = record[1], queued = record[5], importance = record[6] or 'normal', held = record[7],
     permit = record[8] })
-  look_after_ended(id, state, retention, callers > 0 and tell_callers(id, state, reason, result, failure))
+  if callers > 0 then tell_callers(id, state, reason, result, failure) end
+  look_after_ended(id, state, retention, forget_told(id, callers, letter_key(id)))
   redis.call('HINCRBY', totals_key, state .. (reason ~= '' and ': ' .. reason or ''), 1)
   -- A late message of a forgotten work must not pass for one that the ledger lost.
   local left = tonumber(record[3]) - now
@@ -89,6 +99,7 @@ local function dismiss(id, state, reason, failure)
     end_work(id, state, reason, nil, failure)
   else
     tell_callers(id, state, reason, nil, failure)
+    forget_told(id, redis.call('ZCARD', interests_key(id)))
     stop_run(id, reason)
   end
 end

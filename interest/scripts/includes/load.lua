@@ -6,22 +6,52 @@
 -- expected to take), and the workers' `slots`. `ends` has the runs, by when they are expected to end.
 
 local IMPORTANCES = { 'critical', 'normal', 'sheddable' }
-local WAITING = { 'waiting:critical', 'waiting:normal', 'waiting:sheddable' }
 local HEARD = 10000         -- ms without a heartbeat after which nothing is known about slots
 local FADE = 63 / 64        -- of the sums of the pace, with each claim
 local PRIOR = 8             -- claims that they begin with
-local PLAUSIBLE = 10        -- a claim that comes later than this many times its due says nothing about the pace
+local PLAUSIBLE = 10        -- a claim that comes later than this many times its due says nothing about the pace,
+local DISPATCH = 20         -- nor one that comes later than this (ms), however short the runs
+local SLOWEST = 100         -- times; the way of a message may take many times as long as its run
+local LOAD = { 'slots', 'slots_at', 'max_pending', 'refused_at', 'claimed_at', 'took', 'due', 'waiting:critical',
+  'waiting:normal', 'waiting:sheddable', 'queued:critical', 'queued:normal', 'queued:sheddable' }
+
+-- The lane's load as numbers, nil where nothing is known; read once.
+local load
+local function lane_load()
+  if not load then
+    load = {}
+    for i, value in ipairs(redis.call('HMGET', load_key, unpack(LOAD))) do load[LOAD[i]] = tonumber(value) end
+  end
+  return load
+end
+
+local function add_to_load(field, amount)
+  local sum = redis.call('HINCRBY', load_key, field, amount)
+  if load then load[field] = sum end
+end
 
 -- Its message waits for a worker.
 local function enter_queue(importance, cost)
-  redis.call('HINCRBY', load_key, 'waiting:' .. importance, 1)
-  if cost > 0 then redis.call('HINCRBY', load_key, 'queued:' .. importance, cost) end
+  add_to_load('waiting:' .. importance, 1)
+  if cost > 0 then add_to_load('queued:' .. importance, cost) end
 end
 
 -- Its message came to a worker, or nobody wants it any more. `cost` may be that of several `works`.
 local function leave_queue(importance, cost, works)
-  redis.call('HINCRBY', load_key, 'waiting:' .. importance, -(works or 1))
-  if cost > 0 then redis.call('HINCRBY', load_key, 'queued:' .. importance, -cost) end
+  add_to_load('waiting:' .. importance, -(works or 1))
+  if cost > 0 then add_to_load('queued:' .. importance, -cost) end
+end
+
+-- How many works wait, and for how much run time: those that come before a work of this importance, or all.
+local function line_before(importance)
+  local waiting, queued = 0, 0
+  for _, class in ipairs(IMPORTANCES) do
+    waiting = waiting + math.max(lane_load()['waiting:' .. class] or 0, 0)
+    queued = queued + math.max(lane_load()['queued:' .. class] or 0, 0)
+    -- Elsewhere than in this Redis all wait in one line.
+    if class == importance and queue_list then break end
+  end
+  return waiting, queued
 end
 
 -- ms from now until the slot that comes free as number `place` (from 0) does.
@@ -31,49 +61,43 @@ local function free_in(place, idle)
   return run[2] and math.max(run[2] - now, 0) or 0
 end
 
+-- How much longer than it should the way of works through the slots takes.
+local function pace()
+  local took, due = lane_load().took, lane_load().due
+  return took and math.min(math.max(took / due, 1 / 2), SLOWEST) or 1
+end
+
 -- ms that a work of this importance would wait for a slot if it were rung now; nil if no worker is heard.
 --
 -- The works before it take the slots in turn, as they come free, and all take the same time: number k starts in round
 -- k / slots, in the slot that comes free as number k % slots. A work for which a slot stands idle never waits.
 local function foresee_wait(importance)
-  local load = redis.call('HMGET', load_key, 'slots', 'slots_at', 'took', 'due',
-    'waiting:critical', 'queued:critical', 'waiting:normal', 'queued:normal', 'waiting:sheddable', 'queued:sheddable')
-  local slots = tonumber(load[1] or 0)
-  if slots == 0 or now - load[2] > HEARD then return nil end
-  local waiting, queued = 0, 0
-  for i, class in ipairs(IMPORTANCES) do
-    waiting = waiting + math.max(tonumber(load[3 + 2 * i] or 0), 0)
-    queued = queued + math.max(tonumber(load[4 + 2 * i] or 0), 0)
-    -- Elsewhere than in this Redis all wait in one line.
-    if class == importance and queue_list then break end
-  end
+  local slots = lane_load().slots or 0
+  if slots == 0 or now - lane_load().slots_at > HEARD then return nil end
+  local waiting, queued = line_before(importance)
   local idle = math.max(slots - redis.call('ZCARD', ends_key), 0)
   if waiting < idle then return 0 end
-  local rounds = math.floor(waiting / slots)
   local each = waiting > 0 and queued / waiting or 0
-  local pace = load[3] and math.min(math.max(load[3] / load[4], 1 / 2), 4) or 1
-  return (rounds * each + free_in(waiting % slots, idle)) * pace
+  return (math.floor(waiting / slots) * each + free_in(waiting % slots, idle)) * pace()
 end
 
 -- A work is claimed. While work waits, slots should be taken as fast as runs end: how much slower they are is what the
 -- model leaves out, the way from one run to the next above all. Kept as two sums that fade, of the time between claims as
 -- it was and as it should have been; they begin as if it had been right for a while.
 local function learn_pace(cost)
-  local load = redis.call('HMGET', load_key, 'slots', 'claimed_at', 'took', 'due', unpack(WAITING))
-  local waiting = 0
-  for i = 1, #WAITING do waiting = waiting + tonumber(load[4 + i] or 0) end
-  local due = cost / math.max(tonumber(load[1] or 0), 1)
-  if load[2] and due > 0 then
-    local took = math.min(now - load[2], PLAUSIBLE * due)
-    redis.call('HSET', load_key,
-      'took', string.format('%.3f', (tonumber(load[3]) or PRIOR * due) * FADE + took),
-      'due', string.format('%.3f', (tonumber(load[4]) or PRIOR * due) * FADE + due))
+  local known = lane_load()
+  local waiting = line_before()
+  -- With nothing left to wait, the next claim waits for work, not for a slot.
+  local fields = { 'claimed_at', waiting > 0 and now or 0 }
+  local due = cost / math.max(known.slots or 0, 1)
+  if (known.claimed_at or 0) > 0 and due > 0 then
+    local took = math.min(now - known.claimed_at, math.max(PLAUSIBLE * due, DISPATCH))
+    fields[3], fields[4] = 'took', string.format('%.3f', (known.took or PRIOR * due) * FADE + took)
+    fields[5], fields[6] = 'due', string.format('%.3f', (known.due or PRIOR * due) * FADE + due)
+  elseif fields[2] == (known.claimed_at or 0) then
+    return
   end
-  if waiting > 0 then
-    redis.call('HSET', load_key, 'claimed_at', now)
-  elseif load[2] then
-    redis.call('HDEL', load_key, 'claimed_at')  -- the next claim waits for work, not for a slot
-  end
+  redis.call('HSET', load_key, unpack(fields))
 end
 
 -- Nothing is left to do.

@@ -4,11 +4,14 @@
 
 -- A record, an interest and a key live until the last deadline, then for the retention, and a little longer. A key is
 -- shared by work types: it lives as long as the longest of theirs.
+local function life_of(deadline, retention)
+  return deadline - now + retention + MAIL_TTL
+end
+
 local function keep(id, key, deadline, retention)
-  local ttl = deadline - now + retention + MAIL_TTL
+  local ttl = life_of(deadline, retention)
   redis.call('PEXPIRE', work_key(id), ttl)
   redis.call('PEXPIRE', interests_key(id), ttl)
-  redis.call('PEXPIRE', letter_key(id), ttl)
   if key and key ~= '' and redis.call('PTTL', key_key(key)) < ttl then redis.call('PEXPIRE', key_key(key), ttl) end
 end
 
@@ -28,6 +31,7 @@ local function add_interest(id, interest, deadline)
     order(record[5], { id = id, attempt = tonumber(record[6]), extend = last - now })
   end
   keep(id, record[1], tonumber(last), tonumber(record[2]))
+  redis.call('PEXPIRE', letter_key(id), life_of(tonumber(last), tonumber(record[2])))
 end
 
 -- A new record with its first interest. `work` has id, name, key, interest, deadline, retention, importance, partition
@@ -43,7 +47,9 @@ local function create(work, ...)
   if work.importance ~= 'normal' then add('importance', work.importance) end
   if work.partition ~= '' then add('partition', work.partition) end
   redis.call('HSET', work_key(work.id), unpack(fields))
-  if work.letter ~= '' then redis.call('SET', letter_key(work.id), work.letter) end
+  if work.letter ~= '' then
+    redis.call('SET', letter_key(work.id), work.letter, 'PX', life_of(work.deadline, work.retention))
+  end
   note_interest(work.id, work.interest, work.deadline)
   keep(work.id, work.key, work.deadline, work.retention)
 end
