@@ -21,6 +21,7 @@ from typing import Any
 from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkRejected
 from ..interest.ledger import Ledger
+from ..interest.opening import no_fork_meanwhile
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
 from ..tasks import WorkContext, current_context
 from ..tasks.connecting import open_ledger
@@ -340,7 +341,8 @@ def default_client() -> Client:
         with _making:
             if _process.client is None or _process.pid != os.getpid():
                 _process.settings = _process.settings or load_settings()
-                _process.client, _process.pid = Client(_process.settings), os.getpid()
+                with no_fork_meanwhile():  # another broker than the ledger's Redis takes imports
+                    _process.client, _process.pid = Client(_process.settings), os.getpid()
                 atexit.register(_process.client.withdraw_all)
     return _process.client
 

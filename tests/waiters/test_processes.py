@@ -325,12 +325,43 @@ def test_a_fork_waits_for_no_look_up_that_takes_long(forking: Callable[[str], Ca
         SLOW_LOOK_UPS
         + textwrap.dedent(
             """
+            from askfirst.interest import opening
+            opening._PATIENCE = 0.5
             in_child(lambda: say("looked up", len(ended), "of", len(begun)))
             may_end.set()
             """
         )
     )
     assert process.rest() == ["looked up 0 of 1"]
+
+
+def test_no_process_forks_while_a_thread_imports_what_another_broker_takes(caller: Start) -> None:
+    process = caller(
+        OS_FORK
+        + textwrap.dedent(
+            """
+            import threading
+            importing, may_end = threading.Event(), threading.Event()
+
+            def import_slowly(event, arguments):
+                if event == "import" and arguments[0] == "kombu.connection":
+                    importing.set()
+                    may_end.wait(10)
+
+            def ask():
+                return submit_work(works.add, a=1, detached=True).remaining() > 0
+
+            sys.addaudithook(import_slowly)
+            thread = threading.Thread(target=ask)
+            thread.start()
+            importing.wait(10)
+            os.register_at_fork(before=may_end.set)  # those who came last are called first
+            in_child(lambda: say(ask()))
+            """
+        ),
+        broker_url="memory://",
+    )
+    assert process.rest() == ["True"]
 
 
 def test_asking_imports_nothing(caller: Start, redis_server: RedisServer, ledger: Ledger) -> None:
