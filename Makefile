@@ -9,10 +9,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 ROOMS  := askfirst config interest tasks waiters workers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow containers check lint types imports bench lock clean
+.PHONY: help demo test slow containers check lint types imports bench bench-overload lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## run the main job on real input, under two minutes
 	$(BIN)/askfirst demo
@@ -30,6 +30,9 @@ check: lint types imports ## ruff, strict mypy and import-linter
 
 bench: $(VENV)/.dev ## askfirst and plain Celery measured side by side
 	$(BIN)/python -m bench.overhead
+
+bench-overload: $(VENV)/.bench-overload ## askfirst, Celery and other queues under ten times what they can do
+	$(BIN)/python -m bench.overload
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -49,6 +52,10 @@ $(TYPED)/.made: $(VENV)/.dev $(shell find $(ROOMS) -name '*.py' -o -name '*.lua'
 $(VENV)/.dev: $(NEEDS) | $(BIN)/python
 	$(INSTALL) --editable '.[dev]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.bench-overload: $(NEEDS) | $(VENV)/.dev
+	$(INSTALL) --editable '.[dev,bench-overload]'
+	touch $@
 
 $(VENV)/.demo: $(NEEDS) | $(BIN)/python
 	$(INSTALL) --editable '.[demo]'

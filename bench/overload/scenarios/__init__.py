@@ -1,0 +1,1 @@
+"""The scenarios by name, and what each leaves behind."""

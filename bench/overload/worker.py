@@ -1,0 +1,17 @@
+"""One worker process: `python -m bench.overload.worker SYSTEM URL SLOTS`."""
+
+from __future__ import annotations
+
+import sys
+
+from .queues import SYSTEMS
+
+
+def main() -> None:
+    name, url, slots = sys.argv[1:]
+    [system] = [system for system in SYSTEMS if system.name == name]
+    system.module().work(url, system, int(slots))
+
+
+if __name__ == "__main__":
+    main()
