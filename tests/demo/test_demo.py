@@ -10,6 +10,9 @@ import pytest
 from tests.demo.conftest import Demo
 
 
+FATES = ("answered on time", "refused at once", "not answered on time", "left early", "died while they waited")
+
+
 def number(said: str, row: str) -> list[float]:
     """The figures of a row of a table."""
     line = re.search(rf"^│\s+{re.escape(row)}\s+│(.*)│$", said, re.MULTILINE)
@@ -22,14 +25,12 @@ def test_it_imports_compares_and_leaves_nothing_behind(demo: Demo) -> None:
     assert code == 0, said
     assert said.count("✓") == 6
     for column in range(2):
-        answered, late, left, died = (
-            number(said, row)[column]
-            for row in ("answered on time", "not answered on time", "left early", "died while they waited")
-        )
-        assert answered + late + left + died == number(said, "callers")[column]
-        assert min(left, died) > 0
+        met = {fate: number(said, fate)[column] for fate in FATES}
+        assert sum(met.values()) == number(said, "callers")[column]
+        assert min(met["left early"], met["died while they waited"]) > 0
     assert number(said, "answered on time")[1] > 0
-    assert number(said, "works dropped before their start")[1] > 0
+    assert number(said, "refused at once")[1] + number(said, "works dropped before their start")[1] > 0
+    assert number(said, "refused at once")[0] == 0
     assert number(said, "works dropped before their start")[0] == 0
     plain_waste, asking_waste = number(said, "wasted: nobody got the answer")
     assert asking_waste < plain_waste
