@@ -61,8 +61,16 @@ local function end_buried()
   end
 end
 
+-- Works whose end makes others ring, ahead of the queue: they end when the messages are out, or the places of these would
+-- be counted wrong.
+local ending = {}
+
+local function end_others()
+  for _, each in ipairs(ending) do end_work(each.id, state_for(each.reason), each.reason) end
+end
+
 local FIELDS = { 'state', 'reason', 'name', 'partition', 'deadline', 'retention', 'queued', 'importance', 'successor',
-  'permit' }
+  'permit', 'held' }
 
 local function read(id)
   local record = {}
@@ -89,7 +97,10 @@ local function dead(message)
   if record.state == 'PENDING' then
     reason = death_of(id, record)
     if not reason then return false end
-    if reason == 'not enough time left' or record.successor or record.permit then
+    if record.successor or record.permit or record.held then
+      if not ending[id] then table.insert(ending, { id = id, reason = reason }) end
+      ending[id] = true
+    elseif reason == 'not enough time left' then
       end_work(id, state_for(reason), reason)
     else
       bury(id, record, reason)
@@ -125,6 +136,7 @@ for _, importance in ipairs(IMPORTANCES) do
   limit = limit - count
 end
 end_buried()
+end_others()
 local totals = {}
 for reason, count in pairs(counts) do
   totals[#totals + 1] = reason
