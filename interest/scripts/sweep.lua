@@ -15,6 +15,8 @@ pulse_timeout, limit = tonumber(pulse_timeout), tonumber(limit)
 local counts, heads = {}, {}
 -- What all those that end here have in common is done once, for all of them.
 local buried = { pending = {}, gone = {}, totals = {}, EXPIRED = {}, CANCELLED = {} }
+-- How many of those that are still counted as waiting do so no more.
+local leaving = 0
 
 local function id_of(message)
   return string.match(string.sub(message, 1, 200), '^{"properties":{"correlation_id":"([^"]+)"')
@@ -42,6 +44,7 @@ local function bury(id, record, reason)
   table.insert(buried[state], now + retention)
   table.insert(buried[state], id)
   if record.queued then
+    leaving = leaving + 1
     local sums = buried[record.importance] or { works = 0, cost = 0 }
     buried[record.importance] = { works = sums.works + 1, cost = sums.cost + record.queued }
   end
@@ -65,6 +68,13 @@ end
 -- be counted wrong.
 local ending = {}
 
+local function end_later(id, record, reason)
+  if ending[id] then return end
+  ending[id] = true
+  table.insert(ending, { id = id, reason = reason })
+  if record.queued then leaving = leaving + 1 end
+end
+
 local function end_others()
   for _, each in ipairs(ending) do end_work(each.id, state_for(each.reason), each.reason) end
 end
@@ -84,7 +94,7 @@ local function death_of(id, record)
   if tonumber(record.deadline) <= now then return 'deadline passed' end
   local verdict, deadline = weigh(id, pulse_timeout)
   if UNWANTED[verdict] then return UNWANTED[verdict] end
-  local late = verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now) and line_before() > 1
+  local late = verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now) and line_before() - leaving > 1
   return late and 'not enough time left' or nil
 end
 
@@ -98,8 +108,7 @@ local function dead(message)
     reason = death_of(id, record)
     if not reason then return false end
     if record.successor or record.permit or record.held then
-      if not ending[id] then table.insert(ending, { id = id, reason = reason }) end
-      ending[id] = true
+      end_later(id, record, reason)
     elseif reason == 'not enough time left' then
       end_work(id, state_for(reason), reason)
     else

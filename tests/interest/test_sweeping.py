@@ -112,6 +112,16 @@ def test_a_held_work_that_is_swept_waits_for_its_limit_no_more(lane: Lane) -> No
     assert lane.rung() == [held.id]
 
 
+def test_a_work_with_too_little_time_for_which_nobody_waits_is_not_swept_with_the_dead_before_it(lane: Lane) -> None:
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(), expected=10.0)}, None)
+    for n in range(5):
+        lane.submit(timeout=1, interest=f"d:gone:{n}")
+    last = lane.submit(timeout=5)
+    lane.let_pass(2, up=True, pulses=["alice"])
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 5}
+    assert lane.rung() == [last.id]
+
+
 @pytest.mark.parametrize("importance", ["critical", "sheddable"])
 def test_nothing_is_swept_from_a_queue_of_live_work(lane: Lane, importance: str) -> None:
     works = [lane.submit(importance=importance) for _ in range(3)]
