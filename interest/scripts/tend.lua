@@ -92,8 +92,7 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', workers_key, '-inf', now - S
   redis.call('ZREM', workers_key, worker)
   redis.call('HDEL', slots_key, worker)
 end
--- What went without an end, its record's time being over, must not stand in the sums for ever.
-if redis.call('ZCARD', index_key('PENDING')) + redis.call('ZCARD', index_key('RUNNING')) == 0 then forget_load() end
+right_load()
 
 local next_due = 1000
 for _, state in ipairs({ 'PENDING', 'RUNNING', 'HELD', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
