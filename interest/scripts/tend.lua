@@ -82,7 +82,11 @@ for _, id in ipairs(pending) do
     redis.call('ZREM', index_key('PENDING'), id)
   end
 end
-for _, group in ipairs(due('HELD')) do refill(group) end
+-- Many partitions may have room at once; those that are left are due still.
+local refilled = 0
+for _, group in ipairs(due('HELD')) do
+  if refilled < RELEASED_AT_ONCE then refilled = refilled + refill(group) end
+end
 for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   for _, id in ipairs(due(state)) do look_after_told(id, state) end
 end

@@ -87,7 +87,8 @@ local function give_permit(id, group)
   redis.call('HSET', work_key(id), 'permit', group)
 end
 
--- Releases held works of the group as far as there is room, those held longest first; they go ahead of the queue.
+-- Releases held works of the group as far as there is room, those held longest first; they go ahead of the queue. Returns how
+-- many it looked at.
 local function refill(group)
   local limit = limit_of(group)
   local left, at = math.huge, nil
@@ -109,6 +110,7 @@ local function refill(group)
   end
   ring_first(released)
   look_at(group, looked == RELEASED_AT_ONCE and now or at)
+  return looked
 end
 
 -- The run is over, or the work does not start after all.
