@@ -181,6 +181,20 @@ def test_an_operators_limit_comes_before_the_declared_one_and_works_at_once(limi
     assert limited.rung() == []
 
 
+def test_runs_from_before_there_was_a_limit_count(lane: Lane) -> None:
+    runs = [lane.running(timeout=600) for _ in range(3)]
+    other = lane.running(name="other")
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=2))
+    held = lane.submit(timeout=600)
+    assert lane.deliver(held.id) == HELD
+    lane.messages()
+    lane.finish(runs[0])
+    lane.finish(other)
+    assert lane.rung() == []
+    lane.finish(runs[1])
+    assert lane.rung() == [held.id]
+
+
 def test_a_limit_for_one_partition_leaves_the_others_alone(lane: Lane) -> None:
     say(lane, Limit(max_concurrent=1))
     set_limit(lane.ledger, lane.name, "t", "big", Limit(max_concurrent=2))
