@@ -106,6 +106,35 @@ def test_a_permit_whose_work_is_lost_comes_back(limited: Lane) -> None:
     assert running(limited) == 2
 
 
+def test_lost_work_does_not_hide_behind_runs_that_take_long(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=8))
+    runs = [lane.running(timeout=6000) for _ in range(8)]
+    held = lane.submit(timeout=6000)
+    lane.deliver(held.id)
+    lane.messages()
+    lane.redis.delete(lane.keys.work(runs.pop().id))
+    for _ in range(15):
+        lane.let_pass(2.5, up=True, pulses=["alice"])
+        lane.beat(*((run.id, 1) for run in runs))
+        lane.redis.zadd(lane.keys.index("HELD"), {"t": 1})
+        lane.tend()
+    assert held.id in lane.rung()
+
+
+def test_a_released_work_that_is_lost_does_not_count_against_the_rate_for_ever(lane: Lane) -> None:
+    say(lane, Limit(rate=Rate(1, 10.0)))
+    started, lost, held = (lane.submit(timeout=600) for _ in range(3))
+    for work in (started, lost, held):
+        lane.deliver(work.id)
+    lane.let_pass(11, up=True, pulses=["alice"])
+    lane.tend()
+    assert lane.rung() == [lost.id]
+    lane.redis.delete(lane.keys.work(lost.id), lane.keys.interests(lost.id), lane.keys.letter(lost.id))
+    lane.let_pass(11, up=True, pulses=["alice"])
+    lane.tend()
+    assert held.id in lane.rung()
+
+
 def test_released_work_that_may_not_start_after_all_passes_its_permit_on(lane: Lane) -> None:
     say(lane, Limit(max_concurrent=1))
     run, first, second = (lane.submit(timeout=600, caller=caller) for caller in ("alice", "bob", "alice"))
@@ -150,6 +179,20 @@ def test_an_operators_limit_comes_before_the_declared_one_and_works_at_once(limi
     set_limit(limited.ledger, limited.name, "t", None, None)
     limited.finish(works[0])
     assert limited.rung() == []
+
+
+def test_runs_from_before_there_was_a_limit_count(lane: Lane) -> None:
+    runs = [lane.running(timeout=600) for _ in range(3)]
+    other = lane.running(name="other")
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=2))
+    held = lane.submit(timeout=600)
+    assert lane.deliver(held.id) == HELD
+    lane.messages()
+    lane.finish(runs[0])
+    lane.finish(other)
+    assert lane.rung() == []
+    lane.finish(runs[1])
+    assert lane.rung() == [held.id]
 
 
 def test_a_limit_for_one_partition_leaves_the_others_alone(lane: Lane) -> None:
