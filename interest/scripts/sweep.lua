@@ -98,13 +98,22 @@ local function death_of(id, record)
   return late and 'not enough time left' or nil
 end
 
+-- Why a message without a record is dead, or nil if a worker is to ask about it: the ledger may have lost the record.
+local function death_without_record(id, message)
+  if redis.call('EXISTS', tombstone_key(id)) == 1 then return 'duplicate delivery' end
+  local deadline = tonumber(string.match(message, '"askfirst_deadline":(%d+)'))
+  return deadline and deadline <= now and 'deadline passed' or nil
+end
+
 -- Whether the message is dead, and its work ended.
 local function dead(message)
   local id = id_of(message)
-  local record = id and read(id)
-  if not record or not record.state then return false end
-  local reason
-  if record.state == 'PENDING' then
+  if not id then return false end
+  local record, reason = read(id), nil
+  if not record.state then
+    reason = death_without_record(id, message)
+    if not reason then return false end
+  elseif record.state == 'PENDING' then
     reason = death_of(id, record)
     if not reason then return false end
     if record.successor or record.permit or record.held then

@@ -1,6 +1,7 @@
 """Dead work behind dead work never reaches a worker."""
 
 import json
+import time
 
 import pytest
 
@@ -9,7 +10,7 @@ from askfirst.interest.records import Submission
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
-BULK = 75  # messages in one step
+BULK = 40  # messages in one step
 
 
 def test_live_work_behind_a_crowd_of_dead_work_is_reached_after_a_few_sweeps(lane: Lane) -> None:
@@ -47,6 +48,13 @@ def test_a_message_whose_record_is_lost_is_left_for_a_worker_to_ask_about(lane: 
     lane.redis.delete(lane.keys.work(lost.id), lane.keys.interests(lost.id))
     assert sweep(lane) == {Reason.DEADLINE_PASSED: 1}
     assert lane.rung() == [lost.id]
+
+
+def test_a_message_is_dead_with_its_deadline_also_without_a_record(lane: Lane) -> None:
+    lost = lane.submit(timeout=1, detached=True)
+    lane.redis.delete(lane.keys.work(lost.id), lane.keys.interests(lost.id))
+    time.sleep(1.01)  # the message's own deadline cannot be moved
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 1}
 
 
 def test_work_of_dead_callers_is_swept_as_theirs(lane: Lane) -> None:
