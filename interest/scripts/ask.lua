@@ -67,7 +67,9 @@ local function claim_within_limit(record, deadline)
     local left, at = room_of(group, limit)
     -- Those that were held before go first.
     if left <= 0 or redis.call('EXISTS', held_key(group)) == 1 then
-      hold_back(id, group, record.place, deadline, left > 0 and now or at)
+      -- Whose turn it was before they need not line up again.
+      local place = record.place or record.attempt ~= '0' and 0 or nil
+      hold_back(id, group, place, deadline, left > 0 and now or at)
       return answer('HOLD', 'limit reached')
     end
     give_permit(id, group)

@@ -106,6 +106,18 @@ def test_a_permit_whose_work_is_lost_comes_back(limited: Lane) -> None:
     assert running(limited) == 2
 
 
+def test_a_run_that_was_put_back_goes_before_those_that_have_not_had_their_turn(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=1))
+    begun, first, second = (lane.submit(timeout=600) for _ in range(3))
+    for work in (begun, first, second):
+        lane.deliver(work.id)
+    lane.ledger.release(begun.id, 1, lost=False)
+    assert lane.deliver(begun.id) == HELD
+    assert lane.deliver(first.id) == RUN
+    lane.finish(first)
+    assert lane.rung() == [begun.id]
+
+
 def test_lost_work_does_not_hide_behind_runs_that_take_long(lane: Lane) -> None:
     say(lane, Limit(max_concurrent=8))
     runs = [lane.running(timeout=6000) for _ in range(8)]
