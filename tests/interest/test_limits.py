@@ -158,6 +158,22 @@ def test_released_work_that_may_not_start_after_all_passes_its_permit_on(lane: L
     assert lane.rung() == [second.id]
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_released_work_with_too_little_time_leaves_its_permit_to_others_that_are_held(lane: Lane, others: int) -> None:
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1), expected=10.0)}, None)
+    run, late, *held = (lane.submit(timeout=timeout) for timeout in (600, 15, *[600] * others))
+    for work in (run, late, *held):
+        lane.deliver(work.id)
+    lane.let_pass(10, up=True, pulses=["alice"])
+    lane.finish(run, state=State.FAILED)
+    assert lane.rung() == [late.id]
+    if held:
+        assert lane.verdict(late.id) == (Verdict.DROP, Reason.NOT_ENOUGH_TIME)
+        assert lane.rung() == [held[0].id]
+    else:
+        assert lane.verdict(late.id) == RUN
+
+
 def test_partitions_have_limits_of_their_own(lane: Lane) -> None:
     say(lane, Limit(max_concurrent=1))
     works = [lane.submit(partition=partition) for partition in ("a", "a", "b", "b", "a")]
