@@ -62,7 +62,13 @@ end
 local function claim_within_limit(record, deadline)
   local group = group_of(record.name, record.partition)
   local limit = limit_of(group)
-  if not limit then return claim(record, deadline) end
+  if not limit then
+    if record.held then
+      redis.call('ZREM', held_key(record.held), id)
+      redis.call('HDEL', work_key(id), 'held', 'reason')
+    end
+    return claim(record, deadline)
+  end
   if record.permit ~= group then
     local left, at = room_of(group, limit)
     -- Those that were held before go first.
@@ -84,7 +90,7 @@ local function claim_within_limit(record, deadline)
 end
 
 local FIELDS = { 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor', 'nonce', 'name', 'due', 'importance',
-  'partition', 'queued', 'place', 'permit', 'ahead' }
+  'partition', 'queued', 'place', 'permit', 'ahead', 'held' }
 local record = { importance = 'normal' }
 for i, value in ipairs(redis.call('HMGET', work_key(id), unpack(FIELDS))) do
   record[FIELDS[i]] = value or record[FIELDS[i]]

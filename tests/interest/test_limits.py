@@ -239,6 +239,18 @@ def test_a_type_without_a_limit_any_more_releases_what_it_held(limited: Lane) ->
     assert limited.rung() == [works[2].id]
 
 
+def test_a_held_work_that_comes_again_when_there_is_no_limit_is_held_no_more(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(3)]
+    for work in works:
+        limited.verdict(work.id)
+    declare(limited.ledger, limited.name, {"t": Declaration(Limit())}, None)
+    assert limited.deliver(works[2].id) == RUN  # its message came a second time
+    assert limited.status(works[2].id).reason is None
+    limited.messages()
+    limited.finish(works[0])
+    assert limited.rung() == []
+
+
 def test_limits_are_listed_with_their_use(limited: Lane) -> None:
     set_limit(limited.ledger, limited.name, "t", "big", Limit(5, Rate(1, 60.0)))
     for _ in range(3):
