@@ -94,7 +94,8 @@ local function death_of(id, record)
   if tonumber(record.deadline) <= now then return 'deadline passed' end
   local verdict, deadline = weigh(id, pulse_timeout)
   if UNWANTED[verdict] then return UNWANTED[verdict] end
-  local late = verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now) and line_before() - leaving > 1
+  local others = line_before() - leaving > 1
+  local late = others and verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now)
   return late and 'not enough time left' or nil
 end
 
