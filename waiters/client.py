@@ -89,7 +89,7 @@ class Client:
 
     def submit_patiently(self, callee: Callee, payload: Mapping[str, Any], options: Options) -> WorkWaiter:
         """Submits when there is room, by the deadline. Raises `WorkRejected` if there is none in time."""
-        give_up_at = time.monotonic() + options.timeout
+        give_up_at, start_at = time.monotonic() + options.timeout, time.monotonic() + options.delay
         while True:
             try:
                 return self.submit(callee, [payload], options)[0]
@@ -97,11 +97,11 @@ class Client:
                 # Not all of those that wait at once, and not so late that the room has gone to others.
                 pause = min(rejection.retry_after, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
                 left = give_up_at - time.monotonic() - pause
-                if left <= options.delay:
+                if left <= 0:
                     raise
             parent = current_context()
             (parent.sleep if parent is not None else time.sleep)(pause)
-            options = replace(options, timeout=left)
+            options = replace(options, timeout=left, delay=max(start_at - time.monotonic(), 0.0))
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""

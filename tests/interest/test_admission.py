@@ -67,6 +67,15 @@ def test_workers_that_are_heard_no_more_close_no_door(busy: Lane) -> None:
     assert ask_to_come_in(busy, timeout=0.01).status == "accepted"
 
 
+def test_a_worker_that_leaves_takes_its_own_slots_only(busy: Lane) -> None:
+    busy.beat(worker="other", slots=2)
+    busy.ledger.leave(busy.name, "other")
+    assert ask_to_come_in(busy, timeout=0.15).status == "rejected"
+    busy.ledger.leave(busy.name, "w1")
+    assert ask_to_come_in(busy, timeout=0.15).status == "accepted"
+    assert not busy.redis.hexists(busy.keys.load, "slots")
+
+
 def test_an_old_estimate_is_put_to_the_test(busy: Lane) -> None:
     learn(busy, "other", 60_000)
     assert ask_to_come_in(busy, name="other", timeout=1).status == "rejected"
