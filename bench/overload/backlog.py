@@ -1,4 +1,7 @@
-"""Fills a queue with works that are dead before a worker comes: `python -m bench.overload.backlog JSON`."""
+"""Fills a queue with works that are dead before a worker comes: `python -m bench.overload.backlog JSON`.
+
+It prints when the last of them dies, by the host's monotonic clock.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,38 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from .load import RUN_TIME
-from .queues import ASKFIRST, SYSTEMS, System
+from .queues import ASKFIRST, SYSTEMS
 
 _AT_ONCE = 500
-_AFTER = 0.5  # seconds from the last submission to the death of all
+_SLACK = 2.0  # times what the first of them took, so that none dies while others still come
+_AFTER = 0.5  # seconds
+_FIRST = 5.0  # seconds that the first ones have
+
+Fill = Callable[[range, float], None]
+"""Submits the works of these numbers, wanted for so many seconds."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """How many, for which system, and how fast they surely go in (works per second)."""
+    """How many, and for which system."""
 
     system: str
     url: str
     works: int
-    rate: float
-    retention: float = 1.0
+    retention: float = 10.0
     """Seconds that askfirst keeps the record of an ended work, so that it is seen to go."""
-
-    @property
-    def seconds(self) -> float:
-        """From the first submission until all are dead."""
-        return self.works / self.rate + _AFTER
 
     def text(self) -> str:
         """For the command line."""
         return json.dumps(asdict(self))
 
 
-def fill_askfirst(order: Order, dead_at: float) -> None:
-    """All of them with the same deadline."""
+def askfirst_filler(order: Order) -> Fill:
+    """In batches."""
     from askfirst import submit_many
     from askfirst.config import Settings
     from askfirst.waiters import configure
@@ -45,27 +48,38 @@ def fill_askfirst(order: Order, dead_at: float) -> None:
     from .queues.askfirst_works import overload_work
 
     configure(Settings(redis_url=order.url, retention=order.retention))
-    for start in range(0, order.works, _AT_ONCE):
-        payloads = [{"number": n, "seconds": RUN_TIME} for n in range(start, min(start + _AT_ONCE, order.works))]
-        submit_many(overload_work, payloads, timeout=dead_at - time.monotonic())
+
+    def fill(numbers: range, within: float) -> None:
+        submit_many(overload_work, [{"number": n, "seconds": RUN_TIME} for n in numbers], timeout=within)
+
+    return fill
 
 
-def fill(order: Order, system: System, dead_at: float) -> None:
-    """The same by single calls."""
+def filler(order: Order) -> Fill:
+    """By single calls."""
+    [system] = [system for system in SYSTEMS if system.name == order.system]
     sender = system.module().sender(order.url, system, lambda number, at: None)
-    for number in range(order.works):
-        sender.send(number, RUN_TIME, dead_at - time.monotonic(), "normal")
+
+    def fill(numbers: range, within: float) -> None:
+        for number in numbers:
+            sender.send(number, RUN_TIME, within, "normal")
+
+    return fill
 
 
 def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
-    dead_at = time.monotonic() + order.seconds
-    if order.system == ASKFIRST.name:
-        fill_askfirst(order, dead_at)
-    else:
-        fill(order, next(system for system in SYSTEMS if system.name == order.system), dead_at)
-    if time.monotonic() > dead_at:
-        sys.exit(f"expected {order.rate:g} works/s to go in, it took longer than {order.seconds:g} s")
+    fill = (askfirst_filler if order.system == ASKFIRST.name else filler)(order)
+    started_at = time.monotonic()
+    fill(range(_AT_ONCE), _FIRST)
+    now = time.monotonic()
+    dead_at = now + max(_SLACK * (now - started_at) * order.works / _AT_ONCE + _AFTER, _FIRST)
+    for start in range(_AT_ONCE, order.works, _AT_ONCE):
+        left = dead_at - time.monotonic()
+        if left <= 0:
+            sys.exit("the first works died before the last had come: is the machine very busy?")
+        fill(range(start, min(start + _AT_ONCE, order.works)), left)
+    print(f"{dead_at:.6f}", flush=True)
     os._exit(0)  # as a killed caller does: it withdraws nothing
 
 

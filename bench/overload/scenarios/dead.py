@@ -20,8 +20,9 @@ from ..queues import ASKFIRST, CELERY_EXPIRES, System
 from ..runs import read_ready
 
 _PATIENCE: Final = 120.0  # seconds for the answer; Celery takes half a minute for 20,000
-_RATES: Final = {ASKFIRST.name: 5000.0, CELERY_EXPIRES.name: 500.0}  # works/s that surely go in
-_SETTLING: Final = 5.0  # seconds from the answer until memory is looked at again
+_FILLING: Final = 240.0  # seconds for the dead to go in and to die
+_DEAD: Final = 0.5  # seconds after the last deadline
+_SETTLING: Final = 15.0  # seconds from the answer until memory is looked at again
 _SLOW: Final = 500  # microseconds; what takes longer is in the slow log
 
 
@@ -60,15 +61,12 @@ def _row(rounds: Sequence[Figures]) -> list[str]:
 
 
 def _round(system: System, works: int) -> Figures:
-    order_of = _RATES[system.name]
     with running_place(system) as place, redis.Redis.from_url(place.url, decode_responses=True) as server:
         server.config_set("slowlog-log-slower-than", _SLOW)
         server.config_set("slowlog-max-len", 100_000)
         empty = _memory(server)
-        order = Order(system.name, place.url, works, order_of)
-        started_at = time.monotonic()
-        run_module("backlog", order.text(), patience=order.seconds + 30)
-        time.sleep(max(started_at + order.seconds + 1.5 - time.monotonic(), 0))  # the process took a while to start
+        dead_at = float(run_module("backlog", Order(system.name, place.url, works).text(), patience=_FILLING))
+        time.sleep(max(dead_at + _DEAD - time.monotonic(), 0))
         loaded = _memory(server)
         server.slowlog_reset()
         answered = _answered(place)
