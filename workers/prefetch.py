@@ -41,7 +41,7 @@ class Prefetch:
     def adjust(self, qos: Any, slots: int) -> None:
         """Sets how much the consumer takes; called by the monitor, the consumer takes notice in its own time."""
         wanted = slots * self._per_slot if self._mean < _SHORT else 0
-        # Celery starts anew where the broker was away: what was added then is not there any more, and must not be taken.
+        # Celery starts anew where the broker was away: what was added before is gone, and must not be taken off.
         ahead = max(min(self._ahead, qos.value - slots), 0)
         if wanted > ahead:
             qos.increment_eventually(wanted - ahead)

@@ -52,6 +52,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         if self._runtime.shutting_down:
             self._requeue("the worker shuts down")
             return True
+        asked_at = time.monotonic()
         try:
             answer = self._ask(ours)
         except LedgerUnavailable as error:
@@ -61,7 +62,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             self._requeue("the ledger is away")
             return True
         if answer.verdict is Verdict.RUN:
-            self._start(answer)
+            self._start(answer, asked_at)
             return False
         self._drop_or_hold(answer)
         return True
@@ -136,12 +137,13 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             importance=str(ours.get("importance", "normal")),
         )
 
-    def _start(self, answer: Answer) -> None:
+    def _start(self, answer: Answer, asked_at: float) -> None:
         grace = self._task.work_type.grace
         self._claim = Claim(
             id=self.id,
             attempt=answer.attempt,
-            deadline_at=time.monotonic() + answer.remaining,
+            # From before the question: the way of the reply must not make the deadline later than it is.
+            deadline_at=asked_at + answer.remaining,
             grace=self._runtime.settings.grace if grace is None else grace,
             kill=self._kill,
         )

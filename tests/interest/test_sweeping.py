@@ -9,7 +9,7 @@ from askfirst.interest.records import Submission
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
-BULK = 75  # messages in one step
+BULK = 40  # messages in one step
 
 
 def test_live_work_behind_a_crowd_of_dead_work_is_reached_after_a_few_sweeps(lane: Lane) -> None:

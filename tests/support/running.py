@@ -68,7 +68,8 @@ class Log:
 
     def lines(self) -> list[dict[str, Any]]:
         text = self.path.read_text() if self.path.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        # A line that crosses a page may be seen before its end is there.
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line["event"] == kind]

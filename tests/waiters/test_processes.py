@@ -18,6 +18,8 @@ Start = Callable[..., Caller]
 
 #: The child does its part in `child`, and the parent waits for its end.
 OS_FORK = """
+import traceback
+
 def in_child(child):
     pid = os.fork()
     if pid == 0:
@@ -25,6 +27,8 @@ def in_child(child):
         try:
             child()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     assert os.waitpid(pid, 0)[1] == 0
@@ -229,7 +233,7 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
     ledger.publish_types({"by.name": publish(work_type_of(works.add))})
     process = forking(
         """
-        import linecache, select, signal, threading
+        import contextlib, faulthandler, linecache, select, signal, threading
         from askfirst.interest import opening
         opening._PATIENCE = 0.0  # who stands still would be waited for in vain
         arrived, go_on = os.pipe(), os.pipe()
@@ -262,9 +266,13 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
                 waiter.cancel()
 
         def ask():
+            faulthandler.dump_traceback_later(9)
             signal.alarm(10)
             threading.settrace(None)
-            submit_work(works.add, a=1, timeout=0.02).exception()
+            waiter = submit_work(works.add, a=1)
+            with contextlib.suppress(TimeoutError):
+                waiter.result(0.02)
+            waiter.cancel()
             submit_work("by.name", a=1).cancel()
 
         threading.settrace(stop_once)
@@ -282,7 +290,7 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
         os._exit(0)
         """
     )
-    assert process.rest(within=600) == ["True"]
+    assert process.rest(within=600) == ["True"], process.errors()
 
 
 #: Look-ups that take as long as they are let to.
