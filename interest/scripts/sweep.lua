@@ -99,21 +99,21 @@ local function death_of(id, record)
   return late and 'not enough time left' or nil
 end
 
--- The same for a message without a record, as the ask has it: ended and forgotten, or overdue by what it says itself.
-local function death_of_lost(id, message)
+-- Why a message without a record is dead, or nil if a worker is to ask about it: the ledger may have lost the record.
+local function death_without_record(id, message)
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return 'duplicate delivery' end
-  local deadline = string.match(string.sub(message, 1, 1000), '"headers":{"askfirst_deadline":(%d+),')
-  return deadline and tonumber(deadline) <= now and 'deadline passed' or nil
+  -- Near its beginning, however large the payload.
+  local deadline = tonumber(string.match(string.sub(message, 1, 1000), '"headers":{"askfirst_deadline":(%d+),'))
+  return deadline and deadline <= now and 'deadline passed' or nil
 end
 
 -- Whether the message is dead, and its work ended.
 local function dead(message)
   local id = id_of(message)
   if not id then return false end
-  local record = read(id)
-  local reason
+  local record, reason = read(id), nil
   if not record.state then
-    reason = death_of_lost(id, message)
+    reason = death_without_record(id, message)
     if not reason then return false end
   elseif record.state == 'PENDING' then
     reason = death_of(id, record)
