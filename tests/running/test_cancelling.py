@@ -158,7 +158,7 @@ def alive(pid: int) -> bool:
 # Nobody's error
 
 
-@threads_first
+@pytest.mark.slow
 def test_cancelling_one_of_two_runs_at_a_time_leaves_the_other(fleet: Fleet, log: Log) -> None:
     first, second = submit_many(running.trace, [{"log": log.path, "seconds": 1.5}] * 2)
     log.wait_for("began", 2)

@@ -64,7 +64,7 @@ def test_the_hundredth_caller_gets_the_result_that_the_others_left(fleet: Fleet,
     assert len(log.runs()) == 1
 
 
-@pytest.mark.parametrize("policy", ["join", "replace"])
+@pytest.mark.parametrize("policy", [pytest.param("join", marks=pytest.mark.slow), "replace"])
 @pytest.mark.parametrize(
     ("processes", "count"), [(4, 120), pytest.param(8, 1000, marks=pytest.mark.slow)], ids=["4x30", "8x125"]
 )

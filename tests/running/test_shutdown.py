@@ -143,7 +143,8 @@ def test_it_takes_no_more_work_while_it_drains(
     assert [waiter.result() for waiter in late] == [1] * 5
 
 
-@prefork_first
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_works_that_come_and_go_at_that_moment_do_not_hold_it_up(
     client: Client, lane: Lane, start_traced: StartWorker, log: Log, pool: str
 ) -> None:

@@ -28,6 +28,7 @@ def test_cancelling_the_root_stops_every_leaf_within_a_second(fleet: Fleet, log:
     eventually(lambda: {fleet.lane.state(id) for id in ids} == {State.CANCELLED}, what="so says the ledger")
 
 
+@threads_first
 @pytest.mark.parametrize("count", [500, pytest.param(5_000, marks=pytest.mark.slow)])
 def test_cancelling_a_parent_of_many_takes_its_worker_no_beat(fleet: Fleet, log: Log, count: int) -> None:
     """In a pool of threads it is the thread that renews all leases who trips the parent's token."""
