@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 from .safety import check_server
 
-_PATIENCE: Final = 1.0  # seconds; those locks are held for moments, and never while waiting for the network
+_PATIENCE: Final = 5.0  # seconds; those locks are held for moments, and never while waiting for the network
 
 
 def open_connection(url: str, connect_timeout: float, give_up_at: float) -> Connection:
@@ -55,7 +55,10 @@ def open_connection(url: str, connect_timeout: float, give_up_at: float) -> Conn
 
 @contextlib.contextmanager
 def no_fork_meanwhile() -> Iterator[None]:
-    """What a fork by another thread waits for, a second at most; it begins after a fork that is under way."""
+    """What a fork by another thread waits for, some seconds at most, and which waits for a fork.
+
+    Not to be nested.
+    """
     me = threading.get_ident()
     with _gate:
         _busy.add(me)

@@ -13,6 +13,7 @@ from typing import Any
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import OperationalError
 
+from ..interest.opening import no_fork_meanwhile
 from ..interest.url import redacted
 
 _log = logging.getLogger(__name__)
@@ -41,11 +42,13 @@ class Doorbell:
     def _published(self, queue: str, letters: Sequence[str]) -> bool:
         if self._connection is None:
             options = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-            self._connection = Connection(
-                self._url, connect_timeout=self._connect_timeout, transport_options=options
-            )
+            with no_fork_meanwhile():  # kombu imports the broker's transport, and below looks up its host
+                self._connection = Connection(
+                    self._url, connect_timeout=self._connect_timeout, transport_options=options
+                )
         try:
-            producer = Producer(self._connection.default_channel)
+            with no_fork_meanwhile():
+                producer = Producer(self._connection.default_channel)
             for text in letters:
                 _publish(producer, queue, json.loads(text))
         except (OperationalError, OSError, *self._connection.connection_errors, *self._connection.channel_errors):

@@ -1,5 +1,6 @@
 """What all tests share: a real Redis, a ledger in it, workers, and a look behind everybody who leaves."""
 
+import signal
 import sys
 import threading
 import uuid
@@ -12,6 +13,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # `pytest` alone, unlike `python -m pytest`, doesn't find tests.support
+
+# Started in the background by a shell this process ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from askfirst.config import Settings  # noqa: E402  # the path comes first
 from askfirst.interest.ledger import Ledger, Policy  # noqa: E402

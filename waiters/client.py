@@ -21,6 +21,7 @@ from typing import Any
 from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkRejected
 from ..interest.ledger import Ledger
+from ..interest.opening import no_fork_meanwhile
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
 from ..tasks import WorkContext, current_context
 from ..tasks.connecting import open_ledger
@@ -88,7 +89,7 @@ class Client:
 
     def submit_patiently(self, callee: Callee, payload: Mapping[str, Any], options: Options) -> WorkWaiter:
         """Submits when there is room, by the deadline. Raises `WorkRejected` if there is none in time."""
-        give_up_at = time.monotonic() + options.timeout
+        give_up_at, start_at = time.monotonic() + options.timeout, time.monotonic() + options.delay
         while True:
             try:
                 return self.submit(callee, [payload], options)[0]
@@ -96,11 +97,11 @@ class Client:
                 # Not all of those that wait at once, and not so late that the room has gone to others.
                 pause = min(rejection.retry_after, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
                 left = give_up_at - time.monotonic() - pause
-                if left <= options.delay:
+                if left <= 0:
                     raise
             parent = current_context()
             (parent.sleep if parent is not None else time.sleep)(pause)
-            options = replace(options, timeout=left)
+            options = replace(options, timeout=left, delay=max(start_at - time.monotonic(), 0.0))
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""
@@ -340,7 +341,8 @@ def default_client() -> Client:
         with _making:
             if _process.client is None or _process.pid != os.getpid():
                 _process.settings = _process.settings or load_settings()
-                _process.client, _process.pid = Client(_process.settings), os.getpid()
+                with no_fork_meanwhile():  # another broker than the ledger's Redis takes imports
+                    _process.client, _process.pid = Client(_process.settings), os.getpid()
                 atexit.register(_process.client.withdraw_all)
     return _process.client
 

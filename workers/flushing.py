@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .runtime import Runtime
 
-_PATIENCE: Final = 0.5  # seconds in which an idle process accepts what was sent to it
+_PATIENCE: Final = 1.0  # seconds in which an idle process accepts what was sent to it
 
 
 def flush_in_order(runtime: Runtime, pool: Any) -> None:

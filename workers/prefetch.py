@@ -41,10 +41,12 @@ class Prefetch:
     def adjust(self, qos: Any, slots: int) -> None:
         """Sets how much the consumer takes; called by the monitor, the consumer takes notice in its own time."""
         wanted = slots * self._per_slot if self._mean < _SHORT else 0
-        if wanted > self._ahead:
-            qos.increment_eventually(wanted - self._ahead)
-        elif wanted < self._ahead:
-            qos.decrement_eventually(self._ahead - wanted)
+        # Celery starts anew where the broker was away: what was added before is gone, and must not be taken off.
+        ahead = max(min(self._ahead, qos.value - slots), 0)
+        if wanted > ahead:
+            qos.increment_eventually(wanted - ahead)
+        elif wanted < ahead:
+            qos.decrement_eventually(ahead - wanted)
         self._ahead = wanted
 
     def overdue(self, patience: float = _PATIENCE) -> list[str]:

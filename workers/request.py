@@ -14,7 +14,7 @@ from collections import Counter
 from functools import partial
 from typing import Any, Final
 
-from billiard.exceptions import Terminated, WorkerLostError
+from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_logger
 from celery.worker.request import Request
 from celery.worker.state import task_ready
@@ -52,6 +52,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         if self._runtime.shutting_down:
             self._requeue("the worker shuts down")
             return True
+        asked_at = time.monotonic()
         try:
             answer = self._ask(ours)
         except LedgerUnavailable as error:
@@ -61,7 +62,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             self._requeue("the ledger is away")
             return True
         if answer.verdict is Verdict.RUN:
-            self._start(answer)
+            self._start(answer, asked_at)
             return False
         self._drop_or_hold(answer)
         return True
@@ -80,15 +81,12 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             self._announce_dropped(error.reason)
             self.acknowledge()
             return
-        if self._claim is not None and isinstance(error, WorkerLostError | Terminated | SystemExit):
+        if self._claim is not None and isinstance(error, TimeLimitExceeded):
+            # Told before the process is ended, so that nobody takes its end for a loss.
+            self._fail_for_time_limit(self._claim, error)
+        elif self._claim is not None and isinstance(error, WorkerLostError | Terminated | SystemExit):
             self._report_loss(self._claim)
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Celery's own time limit: the hard one ends the process, and with it the work."""
-        if not soft and self._claim is not None:
-            self._fail_for_time_limit(self._claim, timeout)
-        super().on_timeout(soft, timeout)
 
     def acknowledge(self) -> None:
         """The message is done with, and so is the claim."""
@@ -139,12 +137,13 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             importance=str(ours.get("importance", "normal")),
         )
 
-    def _start(self, answer: Answer) -> None:
+    def _start(self, answer: Answer, asked_at: float) -> None:
         grace = self._task.work_type.grace
         self._claim = Claim(
             id=self.id,
             attempt=answer.attempt,
-            deadline_at=time.monotonic() + answer.remaining,
+            # From before the question: the way of the reply must not make the deadline later than it is.
+            deadline_at=asked_at + answer.remaining,
             grace=self._runtime.settings.grace if grace is None else grace,
             kill=self._kill,
         )
@@ -180,9 +179,11 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         # Flower shows only fields it knows; a custom event makes the state DROPPED.
         self.send_event("task-dropped", result=reason, exception=reason)
 
-    def _fail_for_time_limit(self, claim: Claim, timeout: float) -> None:
+    def _fail_for_time_limit(self, claim: Claim, error: TimeLimitExceeded) -> None:
         ours = self._request_dict["askfirst"]
-        failure = ErrorInfo(type="TimeLimitExceeded", message=f"Celery's time limit of {timeout:g} s was exceeded")
+        failure = ErrorInfo(
+            type="TimeLimitExceeded", message=f"Celery's time limit of {error.args[0]:g} s was exceeded"
+        )
         ending = Ending(
             id=claim.id,
             attempt=claim.attempt,
@@ -194,8 +195,8 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         )
         try:
             self._runtime.ledger.finish(ending)
-        except LedgerUnavailable as error:
-            _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
+        except LedgerUnavailable as away:
+            _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, away)
 
     def _sweep(self) -> None:
         """Where work is dropped, more dead work is likely to follow: it goes in bulk, before the next work."""

@@ -167,8 +167,9 @@ class Runtime:
         return int(self.pool.num_processes)
 
     def slots_for(self, lane: str) -> int:
-        """How many of them this lane may have now: those that work of other lanes does not hold."""
-        return max(self.slots - sum(claim.lane != lane for claim in self.claims()), 0)
+        """How many of them this lane may have now: what other lanes' work does not hold, or the next to be free."""
+        # None at all would tell the ledger that nobody serves the lane, and that nothing is known of what is to come.
+        return max(self.slots - sum(claim.lane != lane for claim in self.claims()), min(self.slots, 1))
 
     def start(self, worker: str, queues: list[str]) -> None:
         """The worker is up: it makes its lanes and work types known. Raises `LedgerUnavailable`."""

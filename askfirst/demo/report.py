@@ -80,6 +80,7 @@ def _conclude(console: Console, plain: Tally, asking: Tally) -> None:
         console,
         f"Plain Celery spent {plain.wasted:.1f} of {plain.used:.1f} worker seconds on answers that nobody got: first"
         " come, first served means that whoever is served has waited for too long already. askfirst spent"
-        f" {asking.wasted:.1f} of {asking.used:.1f}; it refused {asking.refused} callers at once, dropped {sum(asking.dropped.values())} works without"
-        f" starting them, and answered {asking.on_time} callers on time{ratio}.",
+        f" {asking.wasted:.1f} of {asking.used:.1f}; it refused {asking.refused} callers at once, dropped"
+        f" {sum(asking.dropped.values())} works without starting them, and answered {asking.on_time} callers on"
+        f" time{ratio}.",
     )

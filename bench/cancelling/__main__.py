@@ -16,8 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,9 +29,11 @@ from askfirst.waiters import configure
 from askfirst.waiters.client import default_client
 
 from ..overhead.processes import ROOT, clean_environment, running_redis
+from ..overhead.report import describe_run
 from .works import GRACE, ignore, listen, load
 
 POOLS = ("prefork", "threads")
+TOKEN = 0.1  # seconds from `cancel()` to the token, for 99 of 100 works
 _PATIENCE = 30.0  # seconds until something that should happen has not
 
 
@@ -128,11 +132,46 @@ def running_fleet(url: str, folder: Path, pool: str, slots: int) -> Iterator[Non
         worker.wait(_PATIENCE)
 
 
-def _row(title: str, took: Sequence[float]) -> str:
-    ordered = sorted(took)
-    p99 = ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)]
-    middle = statistics.median(ordered)
-    return f"{title:<34} {len(took):>5} {middle * 1000:>9.1f} {p99 * 1000:>9.1f} {ordered[-1] * 1000:>9.1f}"
+@dataclass(frozen=True)
+class Row:
+    """How long it took, in seconds, and the most that it may take."""
+
+    title: str
+    took: Sequence[float]
+    target: tuple[str, float]
+
+    def cells(self) -> list[str]:
+        """As they stand in the table, in ms."""
+        ordered = sorted(self.took)
+        figures = {
+            "p50": statistics.median(ordered),
+            "p99": ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)],
+            "worst": ordered[-1],
+        }
+        which, most = self.target
+        verdict = "reached" if figures[which] <= most else "missed"
+        in_ms = [f"{seconds * 1000:,.1f}" for seconds in figures.values()]
+        return [self.title, f"{len(ordered)}", *in_ms, f"{which} ≤ {most * 1000:,.0f} {verdict}"]
+
+
+HEAD = ["", "works", "p50, ms", "p99, ms", "worst, ms", "target"]
+
+
+def _markdown(rows: Sequence[Row], notes: Sequence[str], run: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
+    lines = [
+        "# How soon a work stops that nobody wants any more",
+        "",
+        f"Measured {run['at']} by `python -m bench.cancelling`; [how](../README.md). {run['cpus']} CPUs, load before: "
+        f"{run['load_before']}; {versions}.",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *("| " + " | ".join(row.cells()) + " |" for row in rows),
+        "",
+        *notes,
+    ]
+    return "\n".join(lines) + "\n"
 
 
 @click.command()
@@ -141,9 +180,12 @@ def _row(title: str, took: Sequence[float]) -> str:
 @click.option("--pool", "pools", type=click.Choice(POOLS), multiple=True, default=POOLS, help="Pools to measure.")
 @click.option("--slots", type=click.IntRange(min=2), default=4, show_default=True, help="Slots of the worker.")
 @click.option("--outstanding", type=click.IntRange(min=0), default=8, show_default=True, help="Other works under way.")
-def main(cancels: int, kills: int, pools: Sequence[str], slots: int, outstanding: int) -> None:
-    """Prints how long it takes from `cancel()` to the token, and to the end of a process that ignores it."""
-    print(f"{'':<34} {'works':>5} {'p50 ms':>9} {'p99 ms':>9} {'worst ms':>9}")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.  [default: bench/results]")
+def main(cancels: int, kills: int, pools: Sequence[str], slots: int, outstanding: int, output: Path | None) -> None:
+    """Measures the time from `cancel()` to the token, and to the end of a process that ignores it."""
+    run = describe_run(rounds=1)
+    rows: list[Row] = []
+    notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="cancelling-") as name, running_redis(Path(name) / "redis") as (url, _):
         for pool in pools:
             folder = Path(name) / pool
@@ -151,13 +193,18 @@ def main(cancels: int, kills: int, pools: Sequence[str], slots: int, outstanding
             (folder / "gone").mkdir()
             with running_fleet(url, folder, pool, slots):
                 traffic = Load(outstanding)
-                print(_row(f"{pool}: cancel to token", cancel_to_token(folder / "token", cancels, traffic)))
+                took = cancel_to_token(folder / "token", cancels, traffic)
+                rows.append(Row(f"{pool}: `cancel()` to token", took, ("p99", TOKEN)))
                 if pool == "prefork" and kills:
                     took = cancel_to_gone(folder / "gone", kills, traffic)
-                    print(_row(f"{pool}: cancel to gone, grace {GRACE:g} s", took))
+                    title = f"{pool}: `cancel()` to the end of a process that ignores it, grace {GRACE:g} s"
+                    rows.append(Row(title, took, ("worst", GRACE + 1)))
                 traffic.end()
                 ended = default_client().ledger.totals("default").get(State.COMPLETED, 0)
-                print(f"{pool}: {ended} other works completed meanwhile")
+                notes.append(f"{pool}, {slots} slots: {ended:,} other works completed meanwhile.")
+    text = _markdown(rows, notes, run)
+    print(text)
+    (output or ROOT / "bench" / "results").joinpath("cancelling.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -62,12 +62,20 @@ end
 local function claim_within_limit(record, deadline)
   local group = group_of(record.name, record.partition)
   local limit = limit_of(group)
-  if not limit then return claim(record, deadline) end
+  if not limit then
+    if record.held then
+      redis.call('ZREM', held_key(record.held), id)
+      redis.call('HDEL', work_key(id), 'held', 'reason')
+    end
+    return claim(record, deadline)
+  end
   if record.permit ~= group then
     local left, at = room_of(group, limit)
     -- Those that were held before go first.
     if left <= 0 or redis.call('EXISTS', held_key(group)) == 1 then
-      hold_back(id, group, record.place, deadline, left > 0 and now or at)
+      -- Whose turn it was before they need not line up again.
+      local place = record.place or record.attempt ~= '0' and 0 or nil
+      hold_back(id, group, place, deadline, left > 0 and now or at)
       return answer('HOLD', 'limit reached')
     end
     give_permit(id, group)
@@ -82,7 +90,7 @@ local function claim_within_limit(record, deadline)
 end
 
 local FIELDS = { 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor', 'nonce', 'name', 'due', 'importance',
-  'partition', 'queued', 'place', 'permit', 'ahead' }
+  'partition', 'queued', 'place', 'permit', 'ahead', 'held' }
 local record = { importance = 'normal' }
 for i, value in ipairs(redis.call('HMGET', work_key(id), unpack(FIELDS))) do
   record[FIELDS[i]] = value or record[FIELDS[i]]

@@ -19,8 +19,9 @@ local deadline = now + timeout
 local delayed = tonumber(delay) > 0
 timeout, retention = tonumber(timeout), tonumber(retention)
 
-if redis.call('EXISTS', work_key(id)) == 1 then
-  return { 'accepted', id, redis.call('HGET', work_key(id), 'deadline') - now, letters }
+if redis.call('EXISTS', work_key(id), tombstone_key(id)) > 0 then
+  -- What has ended and is forgotten already must not run again.
+  return { 'accepted', id, (redis.call('HGET', work_key(id), 'deadline') or deadline) - now, letters }
 end
 
 local function running(other)

@@ -15,6 +15,8 @@ pulse_timeout, limit = tonumber(pulse_timeout), tonumber(limit)
 local counts, heads = {}, {}
 -- What all those that end here have in common is done once, for all of them.
 local buried = { pending = {}, gone = {}, totals = {}, EXPIRED = {}, CANCELLED = {} }
+-- How many of those that are still counted as waiting do so no more.
+local leaving = 0
 
 local function id_of(message)
   return string.match(string.sub(message, 1, 200), '^{"properties":{"correlation_id":"([^"]+)"')
@@ -42,6 +44,7 @@ local function bury(id, record, reason)
   table.insert(buried[state], now + retention)
   table.insert(buried[state], id)
   if record.queued then
+    leaving = leaving + 1
     local sums = buried[record.importance] or { works = 0, cost = 0 }
     buried[record.importance] = { works = sums.works + 1, cost = sums.cost + record.queued }
   end
@@ -61,8 +64,23 @@ local function end_buried()
   end
 end
 
+-- Works whose end makes others ring, ahead of the queue: they end when the messages are out, or the places of these would
+-- be counted wrong.
+local ending = {}
+
+local function end_later(id, record, reason)
+  if ending[id] then return end
+  ending[id] = true
+  table.insert(ending, { id = id, reason = reason })
+  if record.queued then leaving = leaving + 1 end
+end
+
+local function end_others()
+  for _, each in ipairs(ending) do end_work(each.id, state_for(each.reason), each.reason) end
+end
+
 local FIELDS = { 'state', 'reason', 'name', 'partition', 'deadline', 'retention', 'queued', 'importance', 'successor',
-  'permit' }
+  'permit', 'held' }
 
 local function read(id)
   local record = {}
@@ -76,20 +94,33 @@ local function death_of(id, record)
   if tonumber(record.deadline) <= now then return 'deadline passed' end
   local verdict, deadline = weigh(id, pulse_timeout)
   if UNWANTED[verdict] then return UNWANTED[verdict] end
-  local late = verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now) and line_before() > 1
+  local others = line_before() - leaving > 1
+  local late = others and verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now)
   return late and 'not enough time left' or nil
+end
+
+-- Why a message without a record is dead, or nil if a worker is to ask about it: the ledger may have lost the record.
+local function death_without_record(id, message)
+  if redis.call('EXISTS', tombstone_key(id)) == 1 then return 'duplicate delivery' end
+  -- Near its beginning, however large the payload.
+  local deadline = tonumber(string.match(string.sub(message, 1, 1000), '"headers":{"askfirst_deadline":(%d+),'))
+  return deadline and deadline <= now and 'deadline passed' or nil
 end
 
 -- Whether the message is dead, and its work ended.
 local function dead(message)
   local id = id_of(message)
-  local record = id and read(id)
-  if not record or not record.state then return false end
-  local reason
-  if record.state == 'PENDING' then
+  if not id then return false end
+  local record, reason = read(id), nil
+  if not record.state then
+    reason = death_without_record(id, message)
+    if not reason then return false end
+  elseif record.state == 'PENDING' then
     reason = death_of(id, record)
     if not reason then return false end
-    if reason == 'not enough time left' or record.successor or record.permit then
+    if record.successor or record.permit or record.held then
+      end_later(id, record, reason)
+    elseif reason == 'not enough time left' then
       end_work(id, state_for(reason), reason)
     else
       bury(id, record, reason)
@@ -125,6 +156,7 @@ for _, importance in ipairs(IMPORTANCES) do
   limit = limit - count
 end
 end_buried()
+end_others()
 local totals = {}
 for reason, count in pairs(counts) do
   totals[#totals + 1] = reason

@@ -82,7 +82,11 @@ for _, id in ipairs(pending) do
     redis.call('ZREM', index_key('PENDING'), id)
   end
 end
-for _, group in ipairs(due('HELD')) do refill(group) end
+-- Many partitions may have room at once; those that are left are due still.
+local refilled = 0
+for _, group in ipairs(due('HELD')) do
+  if refilled < RELEASED_AT_ONCE then refilled = refilled + refill(group) end
+end
 for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   for _, id in ipairs(due(state)) do look_after_told(id, state) end
 end
@@ -92,8 +96,7 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', workers_key, '-inf', now - S
   redis.call('ZREM', workers_key, worker)
   redis.call('HDEL', slots_key, worker)
 end
--- What went without an end, its record's time being over, must not stand in the sums for ever.
-if redis.call('ZCARD', index_key('PENDING')) + redis.call('ZCARD', index_key('RUNNING')) == 0 then forget_load() end
+right_load()
 
 local next_due = 1000
 for _, state in ipairs({ 'PENDING', 'RUNNING', 'HELD', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do

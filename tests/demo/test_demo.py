@@ -9,7 +9,6 @@ import pytest
 
 from tests.demo.conftest import Demo
 
-
 FATES = ("answered on time", "refused at once", "not answered on time", "left early", "died while they waited")
 
 

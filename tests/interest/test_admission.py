@@ -4,7 +4,7 @@ import pytest
 
 from askfirst.interest.limits import Declaration, Limit, declare
 from askfirst.interest.records import Submitted
-from askfirst.interest.states import Verdict
+from askfirst.interest.states import State, Verdict
 from tests.support.lanes import Lane
 
 RUN = 100  # ms that each run takes here
@@ -67,6 +67,15 @@ def test_workers_that_are_heard_no_more_close_no_door(busy: Lane) -> None:
     assert ask_to_come_in(busy, timeout=0.01).status == "accepted"
 
 
+def test_a_worker_that_leaves_takes_its_own_slots_only(busy: Lane) -> None:
+    busy.beat(worker="other", slots=2)
+    busy.ledger.leave(busy.name, "other")
+    assert ask_to_come_in(busy, timeout=0.15).status == "rejected"
+    busy.ledger.leave(busy.name, "w1")
+    assert ask_to_come_in(busy, timeout=0.15).status == "accepted"
+    assert not busy.redis.hexists(busy.keys.load, "slots")
+
+
 def test_an_old_estimate_is_put_to_the_test(busy: Lane) -> None:
     learn(busy, "other", 60_000)
     assert ask_to_come_in(busy, name="other", timeout=1).status == "rejected"
@@ -92,6 +101,18 @@ def test_sums_that_went_wrong_are_right_again_once_the_lane_is_empty(lane: Lane)
     assert ask_to_come_in(lane, timeout=1).status == "rejected"
     lane.tend()
     assert ask_to_come_in(lane, timeout=1).status == "accepted"
+
+
+def test_sums_that_went_wrong_are_right_again_though_the_lane_is_never_empty(busy: Lane) -> None:
+    lost = [busy.submit(timeout=600) for _ in range(50)]
+    for work in lost:
+        busy.redis.delete(busy.keys.work(work.id), busy.keys.interests(work.id), busy.keys.letter(work.id))
+    assert ask_to_come_in(busy, timeout=1).status == "rejected"
+    live = [busy.submit(timeout=600) for _ in range(2)]
+    busy.redis.zadd(busy.keys.index("PENDING"), {work.id: 1 for work in lost})
+    busy.tend()
+    assert ask_to_come_in(busy, timeout=0.31).status == "accepted"
+    assert [busy.state(work.id) for work in live] == [State.PENDING, State.PENDING]
 
 
 def test_a_full_lane_refuses_whatever_the_importance(lane: Lane) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from askfirst.config import Settings
+from askfirst.interest.limits import Declaration, Limit, declare, set_limit
 from askfirst.interest.states import Reason
 from tests.support.counting import counted
 from tests.support.lanes import Lane
@@ -101,6 +102,17 @@ def without_leases(lane: Lane, many: int) -> list[str]:
     return ids
 
 
+def held(lane: Lane, many: int) -> list[str]:
+    """Ten in each partition, and all of a sudden there is room."""
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1))}, None)
+    ids = [lane.submit(partition=f"p{n // 10}").id for n in range(many)]
+    for id in ids:
+        lane.verdict(id)
+    lane.messages()
+    set_limit(lane.ledger, lane.name, "t", None, Limit())
+    return ids
+
+
 def ended(lane: Lane, many: int) -> list[str]:
     ids = many_works(lane, many)
     for id in ids:
@@ -109,12 +121,13 @@ def ended(lane: Lane, many: int) -> list[str]:
 
 
 def tend(lane: Lane, ids: list[str]) -> None:
-    while lane.tend(idle=True) == 0:
+    # By the ledger's own measure of how many it looks at, not by the bench's.
+    while lane.ledger.tend(lane.name, idle=True) == 0:
         pass
 
 
 def ask_for_all(lane: Lane, ids: list[str]) -> None:
-    while message := lane.redis.rpop(lane.keys.queue):
+    while message := lane.redis.rpop(lane.keys.queues[1]):
         lane.ask(json.loads(message)["properties"]["correlation_id"])
 
 
@@ -135,6 +148,7 @@ def forget_a_page(lane: Lane, ids: list[str]) -> None:
         (due, tend),
         (overdue, tend),
         (without_leases, tend),
+        (held, tend),
         (overdue, ask_for_all),
         (running, beat_for_two_hundred),
         (ended, forget_a_page),

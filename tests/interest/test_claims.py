@@ -200,3 +200,13 @@ def test_a_work_told_to_stop_ends_as_that_whatever_its_run_made_of_it(lane: Lane
     assert lane.finish(submission, result='"too late"') == Outcome(submission.id, State.CANCELLED, Reason.CANCELLED)
     assert lane.redis.hget(lane.keys.work(submission.id), "result") in (None, "")
     assert len(lane.outcomes()) == 1
+
+
+def test_a_submission_said_again_after_its_work_has_ended_and_is_forgotten_runs_nothing(lane: Lane) -> None:
+    submission = lane.submission(timeout=60, retention=1)
+    lane.ledger.submit(submission)
+    lane.answer(submission.id)
+    lane.let_pass(2)
+    lane.messages()
+    assert lane.ledger.submit(submission).status == "accepted"
+    assert lane.rung() == []

@@ -106,6 +106,47 @@ def test_a_permit_whose_work_is_lost_comes_back(limited: Lane) -> None:
     assert running(limited) == 2
 
 
+def test_a_run_that_was_put_back_goes_before_those_that_have_not_had_their_turn(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=1))
+    begun, first, second = (lane.submit(timeout=600) for _ in range(3))
+    for work in (begun, first, second):
+        lane.deliver(work.id)
+    lane.ledger.release(begun.id, 1, lost=False)
+    assert lane.deliver(begun.id) == HELD
+    assert lane.deliver(first.id) == RUN
+    lane.finish(first)
+    assert lane.rung() == [begun.id]
+
+
+def test_lost_work_does_not_hide_behind_runs_that_take_long(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=8))
+    runs = [lane.running(timeout=6000) for _ in range(8)]
+    held = lane.submit(timeout=6000)
+    lane.deliver(held.id)
+    lane.messages()
+    lane.redis.delete(lane.keys.work(runs.pop().id))
+    for _ in range(15):
+        lane.let_pass(2.5, up=True, pulses=["alice"])
+        lane.beat(*((run.id, 1) for run in runs))
+        lane.redis.zadd(lane.keys.index("HELD"), {"t": 1})
+        lane.tend()
+    assert held.id in lane.rung()
+
+
+def test_a_released_work_that_is_lost_does_not_count_against_the_rate_for_ever(lane: Lane) -> None:
+    say(lane, Limit(rate=Rate(1, 10.0)))
+    started, lost, held = (lane.submit(timeout=600) for _ in range(3))
+    for work in (started, lost, held):
+        lane.deliver(work.id)
+    lane.let_pass(11, up=True, pulses=["alice"])
+    lane.tend()
+    assert lane.rung() == [lost.id]
+    lane.redis.delete(lane.keys.work(lost.id), lane.keys.interests(lost.id), lane.keys.letter(lost.id))
+    lane.let_pass(11, up=True, pulses=["alice"])
+    lane.tend()
+    assert held.id in lane.rung()
+
+
 def test_released_work_that_may_not_start_after_all_passes_its_permit_on(lane: Lane) -> None:
     say(lane, Limit(max_concurrent=1))
     run, first, second = (lane.submit(timeout=600, caller=caller) for caller in ("alice", "bob", "alice"))
@@ -115,6 +156,22 @@ def test_released_work_that_may_not_start_after_all_passes_its_permit_on(lane: L
     assert lane.rung() == [first.id]
     lane.withdraw(first.id, first.interest)
     assert lane.rung() == [second.id]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_released_work_with_too_little_time_leaves_its_permit_to_others_that_are_held(lane: Lane, others: int) -> None:
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1), expected=10.0)}, None)
+    run, late, *held = (lane.submit(timeout=timeout) for timeout in (600, 15, *[600] * others))
+    for work in (run, late, *held):
+        lane.deliver(work.id)
+    lane.let_pass(10, up=True, pulses=["alice"])
+    lane.finish(run, state=State.FAILED)
+    assert lane.rung() == [late.id]
+    if held:
+        assert lane.verdict(late.id) == (Verdict.DROP, Reason.NOT_ENOUGH_TIME)
+        assert lane.rung() == [held[0].id]
+    else:
+        assert lane.verdict(late.id) == RUN
 
 
 def test_partitions_have_limits_of_their_own(lane: Lane) -> None:
@@ -152,6 +209,20 @@ def test_an_operators_limit_comes_before_the_declared_one_and_works_at_once(limi
     assert limited.rung() == []
 
 
+def test_runs_from_before_there_was_a_limit_count(lane: Lane) -> None:
+    runs = [lane.running(timeout=600) for _ in range(3)]
+    other = lane.running(name="other")
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=2))
+    held = lane.submit(timeout=600)
+    assert lane.deliver(held.id) == HELD
+    lane.messages()
+    lane.finish(runs[0])
+    lane.finish(other)
+    assert lane.rung() == []
+    lane.finish(runs[1])
+    assert lane.rung() == [held.id]
+
+
 def test_a_limit_for_one_partition_leaves_the_others_alone(lane: Lane) -> None:
     say(lane, Limit(max_concurrent=1))
     set_limit(lane.ledger, lane.name, "t", "big", Limit(max_concurrent=2))
@@ -166,6 +237,18 @@ def test_a_type_without_a_limit_any_more_releases_what_it_held(limited: Lane) ->
     declare(limited.ledger, limited.name, {"t": Declaration(Limit())}, None)
     limited.finish(works[0])
     assert limited.rung() == [works[2].id]
+
+
+def test_a_held_work_that_comes_again_when_there_is_no_limit_is_held_no_more(limited: Lane) -> None:
+    works = [limited.submit() for _ in range(3)]
+    for work in works:
+        limited.verdict(work.id)
+    declare(limited.ledger, limited.name, {"t": Declaration(Limit())}, None)
+    assert limited.deliver(works[2].id) == RUN  # its message came a second time
+    assert limited.status(works[2].id).reason is None
+    limited.messages()
+    limited.finish(works[0])
+    assert limited.rung() == []
 
 
 def test_limits_are_listed_with_their_use(limited: Lane) -> None:

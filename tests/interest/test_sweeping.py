@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from askfirst.interest.limits import Declaration, Limit, declare
+from askfirst.interest.records import Submission
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
-BULK = 75  # messages in one step
+BULK = 40  # messages in one step
 
 
 def test_live_work_behind_a_crowd_of_dead_work_is_reached_after_a_few_sweeps(lane: Lane) -> None:
@@ -45,6 +47,18 @@ def test_a_message_whose_record_is_lost_is_left_for_a_worker_to_ask_about(lane: 
     lane.redis.delete(lane.keys.work(lost.id), lane.keys.interests(lost.id))
     assert sweep(lane) == {Reason.DEADLINE_PASSED: 1}
     assert lane.rung() == [lost.id]
+
+
+def test_messages_whose_records_have_outlived_their_time_are_swept(lane: Lane) -> None:
+    for n in range(3):
+        overdue = lane.submit(timeout=0.001, interest=f"d:gone:{n}")
+        lane.redis.delete(lane.keys.work(overdue.id), lane.keys.interests(overdue.id))
+    forgotten = lane.submit(timeout=60, retention=1)
+    lane.withdraw(forgotten.id, forgotten.interest)
+    lane.let_pass(2)
+    live = lane.submit()
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 3, "duplicate delivery": 1}
+    assert lane.rung() == [live.id]
 
 
 def test_work_of_dead_callers_is_swept_as_theirs(lane: Lane) -> None:
@@ -87,11 +101,49 @@ def test_the_work_that_waited_for_a_swept_one_of_its_key_goes_on(lane: Lane) -> 
     assert third.id in lane.rung()
 
 
+def test_what_a_swept_work_held_back_keeps_its_message(lane: Lane) -> None:
+    run, released, held = limited_to_one(lane)
+    for work in (run, released, held):
+        lane.deliver(work.id)
+    lane.finish(run)
+    other = lane.submit(timeout=600, name="other")
+    lane.let_pass(6, up=True, pulses=["alice"])
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 1}
+    assert lane.rung() == [held.id, other.id]
+
+
+def test_a_held_work_that_is_swept_waits_for_its_limit_no_more(lane: Lane) -> None:
+    run, dead, held = limited_to_one(lane)
+    for work in (run, dead, held):
+        lane.verdict(work.id)  # their messages come a second time
+    lane.deliver(run.id)
+    lane.let_pass(6, up=True, pulses=["alice"])
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 1}
+    lane.messages()
+    lane.finish(run)
+    assert lane.rung() == [held.id]
+
+
+def test_a_work_with_too_little_time_for_which_nobody_waits_is_not_swept_with_the_dead_before_it(lane: Lane) -> None:
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(), expected=10.0)}, None)
+    for n in range(5):
+        lane.submit(timeout=1, interest=f"d:gone:{n}")
+    last = lane.submit(timeout=5)
+    lane.let_pass(2, up=True, pulses=["alice"])
+    assert sweep(lane) == {Reason.DEADLINE_PASSED: 5}
+    assert lane.rung() == [last.id]
+
+
 @pytest.mark.parametrize("importance", ["critical", "sheddable"])
 def test_nothing_is_swept_from_a_queue_of_live_work(lane: Lane, importance: str) -> None:
     works = [lane.submit(importance=importance) for _ in range(3)]
     assert sweep(lane) == {}
     assert lane.rung() == [work.id for work in works]
+
+
+def limited_to_one(lane: Lane) -> list[Submission]:
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1))}, None)
+    return [lane.submit(timeout=600), lane.submit(timeout=5, detached=True), lane.submit(timeout=600)]
 
 
 def sweep(lane: Lane) -> dict[str, int]:

@@ -12,12 +12,11 @@ from tests.support import running, works
 from tests.support.events import Events
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet
+from tests.support.pools import prefork_first, prefork_only, threads_first, threads_only
 from tests.support.running import TRACES, Log
 
 GRACE = 1.0  # of the works that ignore their token
 
-prefork_only = pytest.mark.parametrize("pool", ["prefork"], indirect=True)
-threads_only = pytest.mark.parametrize("pool", ["threads"], indirect=True)
 each_kind = pytest.mark.parametrize("kind", TRACES)
 
 
@@ -62,6 +61,7 @@ def test_a_work_is_cancelled_by_its_own_means(fleet: Fleet, log: Log, kind: str)
 
 
 @each_kind
+@prefork_first
 def test_a_work_past_its_deadline_stops_by_its_own_means(fleet: Fleet, log: Log, kind: str) -> None:
     waiter = submit_work(TRACES[kind], log=log.path, timeout=0.7)
     log.wait_for("began")
@@ -71,6 +71,7 @@ def test_a_work_past_its_deadline_stops_by_its_own_means(fleet: Fleet, log: Log,
 
 
 @each_kind
+@pytest.mark.slow
 def test_a_later_deadline_of_another_caller_keeps_a_work_alive(fleet: Fleet, log: Log, kind: str) -> None:
     key = f"kept alive {kind}"
     submit_work(TRACES[kind], log=log.path, seconds=2.5, key=key, timeout=1.5)
@@ -80,6 +81,7 @@ def test_a_later_deadline_of_another_caller_keeps_a_work_alive(fleet: Fleet, log
 
 
 @each_kind
+@prefork_first
 def test_a_slot_is_free_again_and_sound_when_its_work_was_cancelled(fleet: Fleet, log: Log, kind: str) -> None:
     waiters = submit_many(TRACES[kind], [{"log": log.path}] * fleet.slots)
     log.wait_for("began", fleet.slots)
@@ -95,7 +97,13 @@ def test_a_slot_is_free_again_and_sound_when_its_work_was_cancelled(fleet: Fleet
 
 
 @prefork_only
-@pytest.mark.parametrize("work", [running.trace_deaf, running.trace_stubborn], ids=["deaf", "swallows cancellation"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(running.trace_deaf, id="deaf"),
+        pytest.param(running.trace_stubborn, id="swallows cancellation", marks=pytest.mark.slow),
+    ],
+)
 def test_a_process_that_ignores_it_is_killed_in_its_grace_period_and_a_second(
     fleet: Fleet, app: Celery, log: Log, work: object
 ) -> None:
@@ -114,6 +122,7 @@ def test_a_process_that_ignores_it_is_killed_in_its_grace_period_and_a_second(
 
 
 @prefork_only
+@pytest.mark.slow
 def test_a_work_that_stops_within_its_grace_period_keeps_its_process(fleet: Fleet, log: Log) -> None:
     waiter = submit_work(running.trace_deaf, log=log.path, seconds=0.6)
     pid = log.wait_for("began")[0]["pid"]
@@ -126,7 +135,7 @@ def test_a_work_that_stops_within_its_grace_period_keeps_its_process(fleet: Flee
 @threads_only
 def test_a_thread_that_ignores_it_is_reported_once_and_keeps_its_slot_until_it_ends(fleet: Fleet, log: Log) -> None:
     before = fleet.ledger.totals("default").get("overstayed", 0)
-    waiter = submit_work(running.trace_deaf, log=log.path, seconds=3.5)
+    waiter = submit_work(running.trace_deaf, log=log.path, seconds=2.2)
     log.wait_for("began")
     waiter.cancel()
     eventually(lambda: fleet.ledger.totals("default").get("overstayed", 0) == before + 1, within=GRACE + 1)
@@ -149,6 +158,7 @@ def alive(pid: int) -> bool:
 # Nobody's error
 
 
+@pytest.mark.slow
 def test_cancelling_one_of_two_runs_at_a_time_leaves_the_other(fleet: Fleet, log: Log) -> None:
     first, second = submit_many(running.trace, [{"log": log.path, "seconds": 1.5}] * 2)
     log.wait_for("began", 2)
@@ -157,9 +167,10 @@ def test_cancelling_one_of_two_runs_at_a_time_leaves_the_other(fleet: Fleet, log
     assert {run.why for run in log.runs() if run.work == first.id} == {Reason.WITHDRAWN}
 
 
+@threads_first
 def test_cancelling_a_work_that_is_just_ending_changes_nothing_for_later_works(fleet: Fleet, log: Log) -> None:
     """Tokens, interrupts and kills must hit the run they are meant for, not what comes after it in the slot."""
-    give_up_at = time.monotonic() + 3
+    give_up_at = time.monotonic() + 1.5
     while time.monotonic() < give_up_at:
         waiters = submit_many(running.trace_interrupted, [{"log": log.path, "seconds": 0.02}] * fleet.slots)
         time.sleep(0.02)

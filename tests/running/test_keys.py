@@ -11,6 +11,7 @@ from tests.support import running
 from tests.support.callers import Caller
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet
+from tests.support.pools import prefork_first, prefork_only, threads_first
 from tests.support.running import Log, overlaps
 
 CROWD = """
@@ -36,6 +37,7 @@ def settings(fleet: Fleet) -> Settings:
     return fleet.settings
 
 
+@prefork_first
 def test_a_work_goes_on_while_one_of_a_hundred_callers_wants_it(fleet: Fleet, log: Log) -> None:
     waiters = [submit_work(running.trace, log=log.path, key="hundred", timeout=50) for _ in range(100)]
     log.wait_for("began")
@@ -52,6 +54,7 @@ def test_a_work_goes_on_while_one_of_a_hundred_callers_wants_it(fleet: Fleet, lo
     eventually(lambda: fleet.lane.state(waiters[0].id) is State.CANCELLED, what="it has ended")
 
 
+@threads_first
 def test_the_hundredth_caller_gets_the_result_that_the_others_left(fleet: Fleet, log: Log) -> None:
     waiters = [submit_work(running.trace, log=log.path, seconds=1, key="left", timeout=50) for _ in range(100)]
     log.wait_for("began")
@@ -61,10 +64,11 @@ def test_the_hundredth_caller_gets_the_result_that_the_others_left(fleet: Fleet,
     assert len(log.runs()) == 1
 
 
-@pytest.mark.parametrize("policy", ["join", "replace"])
+@pytest.mark.parametrize("policy", [pytest.param("join", marks=pytest.mark.slow), "replace"])
 @pytest.mark.parametrize(
     ("processes", "count"), [(4, 120), pytest.param(8, 1000, marks=pytest.mark.slow)], ids=["4x30", "8x125"]
 )
+@prefork_first
 def test_however_many_submit_one_key_at_once_one_run_is_made_at_a_time(
     fleet: Fleet, log: Log, caller: Callable[..., Caller], policy: str, processes: int, count: int
 ) -> None:
@@ -99,7 +103,7 @@ def test_a_replaced_run_that_does_not_stop_holds_the_new_one_up(fleet: Fleet, lo
     assert [run.work for run in log.runs()] == [old.id, new.id]
 
 
-@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+@prefork_only
 def test_a_replaced_run_that_has_to_be_killed_makes_way_for_the_new_one(fleet: Fleet, log: Log) -> None:
     submit_work(running.trace_deaf, log=log.path, key="killed")
     log.wait_for("began")
@@ -117,10 +121,13 @@ def test_joining_a_run_that_is_being_stopped_waits_for_a_new_one(fleet: Fleet, l
     assert overlaps(log.runs(), {}, by_key=True) == []
 
 
+@threads_first
 def test_a_caller_that_joins_just_before_the_deadline_of_the_others_gets_the_result(fleet: Fleet, log: Log) -> None:
-    for number in range(4):  # a worker renews once a second: at some time in between
-        key = f"late {number}"
-        first = submit_work(running.trace, log=log.path, seconds=1.5, key=key, timeout=1 + number / 4)
+    what = {"log": log.path, "seconds": 2.0}
+    # A worker renews once a second: at some time in between.
+    firsts = [submit_work(running.trace, **what, key=f"late {n}", timeout=1 + n / 4) for n in range(4)]
+    seconds = []
+    for first in firsts:
         eventually(lambda w=first: w.remaining() < 0.05, every=0.005, what="its deadline is near")
-        second = submit_work(running.trace, log=log.path, seconds=1.5, key=key, timeout=20)
-        assert second.result() >= 1, number
+        seconds.append(submit_work(running.trace, **what, key=first.key, timeout=20))
+    assert all(second.result() >= 1 for second in seconds)

@@ -1,11 +1,14 @@
 """A ledger that lost a record has not lost the interest in it: the run goes on."""
 
+import pytest
+
 from askfirst import State, submit_work
 from tests.support import running
 from tests.support.fleet import Fleet
 from tests.support.running import Log
 
 
+@pytest.mark.slow
 def test_a_run_whose_record_the_ledger_lost_goes_on_and_its_result_counts(fleet: Fleet, log: Log) -> None:
     waiter = submit_work(running.trace, log=log.path, seconds=2.5, timeout=20)
     log.wait_for("began")

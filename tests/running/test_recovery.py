@@ -22,7 +22,11 @@ StartWorker = Callable[..., Worker]
 VICTIMS = {"prefork": ("parent", "child", "both"), "threads": ("both",)}
 SLOTS = {"prefork": 20, "threads": 100}  # of each of two workers, for 200 works
 WITHIN = 15.0  # seconds
-CASES = [(pool, victim) for pool, victims in VICTIMS.items() for victim in victims]
+CASES = [
+    pytest.param(pool, victim, marks=() if (pool, victim) == ("prefork", "both") else pytest.mark.slow)
+    for pool, victims in VICTIMS.items()
+    for victim in victims
+]
 
 
 def children_of(pid: int) -> list[int]:
@@ -49,7 +53,7 @@ def kill(worker: Worker, victim: str, log: Log) -> dict[int, float]:
 
 @pytest.mark.parametrize(
     ("count", "lease"),
-    [pytest.param(30, 3.0, id="30"), pytest.param(200, 10.0, id="200", marks=pytest.mark.slow)],
+    [pytest.param(30, 2.0, id="30"), pytest.param(200, 10.0, id="200", marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize(("pool", "victim"), CASES)
 def test_whatever_is_killed_every_work_completes_once_in_time_and_no_two_runs_of_it_overlap(
@@ -63,9 +67,15 @@ def test_whatever_is_killed_every_work_completes_once_in_time_and_no_two_runs_of
     lease: float,
 ) -> None:
     slots = 4 if count == 30 else SLOTS[pool]
-    first = start_traced("w1", pool=pool, concurrency=slots, changed={"lease": lease})
-    start_traced("w2", pool=pool, concurrency=slots, changed={"lease": lease})
-    waiters = submit_many(running.trace, [{"log": log.path, "seconds": 1.0}] * count, timeout=55)
+    pair = [
+        start_traced(name, pool=pool, concurrency=slots, changed={"lease": lease}, heard=False) for name in ("w1", "w2")
+    ]
+    for each in pair:
+        each.wait_until_heard(lane.ledger)
+    first = pair[0]
+    waiters = submit_many(
+        running.trace, [{"log": log.path, "seconds": 0.5 if count == 30 else 1.0}] * count, timeout=55
+    )
     mine = children_of(first.pid) if pool == "prefork" else [first.pid]
     eventually(lambda: len([run for run in log.going_on() if run.pid in mine]) > slots / 2, what="it runs many")
     killed_at = time.monotonic()
@@ -86,6 +96,7 @@ def test_whatever_is_killed_every_work_completes_once_in_time_and_no_two_runs_of
         assert status.attempt == attempt, "the attempt whose result is in the ledger is the last"
 
 
+@pytest.mark.slow
 def test_a_pool_process_ends_with_its_worker(client: Client, start_traced: StartWorker, log: Log) -> None:
     """Nobody renews its leases any more, nor can tell it to stop: a run that went on would overlap with the next."""
     worker = start_traced("w1", concurrency=2)
@@ -96,6 +107,7 @@ def test_a_pool_process_ends_with_its_worker(client: Client, start_traced: Start
     eventually(lambda: not [pid for pid in pool if Path(f"/proc/{pid}").exists()], within=3, what="they are gone")
 
 
+@pytest.mark.slow
 def test_a_work_that_takes_its_process_down_is_given_up_and_harms_no_other(
     client: Client, start_traced: StartWorker, log: Log, tmp_path: Path
 ) -> None:
@@ -108,6 +120,7 @@ def test_a_work_that_takes_its_process_down_is_given_up_and_harms_no_other(
     assert lines(tmp_path / "proof") == ["began"] * 3
 
 
+@pytest.mark.slow
 def test_many_caretakers_at_once_do_no_harm(
     client: Client, ledger: Ledger, lane: Lane, start_traced: StartWorker, log: Log
 ) -> None:
@@ -126,5 +139,3 @@ def test_many_caretakers_at_once_do_no_harm(
     assert overlaps(log.runs(), killed) == []
     assert lane.ledger.totals("default")["COMPLETED"] == 12
     assert max(run.attempt for run in log.runs()) <= 2
-
-

@@ -13,7 +13,6 @@ from tests.support import running
 from tests.support.fleet import Worker
 from tests.support.running import USES, Log
 
-each_kind = pytest.mark.parametrize("kind", USES)
 HELD = {"sync": ("pool", "session"), "interrupt": ("pool", "session"), "async": ("client", "session")}
 
 
@@ -46,7 +45,15 @@ WAYS_OUT: dict[str, Callable[[WorkWaiter, Worker], object]] = {
 }
 
 
-@each_kind
+@pytest.mark.parametrize(
+    ("pool", "kind"),
+    [
+        pytest.param(pool, kind, marks=() if (pool, kind) == ("prefork", "sync") else pytest.mark.slow)
+        for pool in ("prefork", "threads")
+        for kind in USES
+    ],
+    indirect=["pool"],
+)
 def test_on_each_way_out_everything_is_closed_once(worker: Worker, opened: Log, tmp_path: Path, kind: str) -> None:
     """Success, error, lost interest, an operator's cancel, the deadline, shutdown: all on one worker, in a row."""
     work = USES[kind]
@@ -65,6 +72,7 @@ def test_on_each_way_out_everything_is_closed_once(worker: Worker, opened: Log, 
     assert worker.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_one_for_the_process_is_opened_once_and_closed_when_it_ends(worker: Worker, opened: Log, log: Log) -> None:
     pids = {submit_work(running.use_process, log=log.path).result() for _ in range(8)}
     assert len(opened.events("opened")) == len(pids)
@@ -74,6 +82,7 @@ def test_one_for_the_process_is_opened_once_and_closed_when_it_ends(worker: Work
     assert len(opened.events("closed")) == len(pids)
 
 
+@pytest.mark.slow
 def test_one_for_the_process_survives_works_that_fail_or_are_cancelled(worker: Worker, opened: Log, log: Log) -> None:
     pids = {submit_work(running.use_process, log=log.path).result() for _ in range(4)}
     waiter = submit_work(running.trace, log=log.path)

@@ -16,6 +16,7 @@ from tests.support import running
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Worker
 from tests.support.lanes import Lane
+from tests.support.pools import prefork_first
 from tests.support.running import Log, overlaps
 
 DRAIN, GRACE = 1.0, 1.0
@@ -37,7 +38,7 @@ askfirst.install(app)
 StartWorker = Callable[..., Worker]
 
 
-@pytest.fixture(params=["askfirst worker", "celery worker"])
+@pytest.fixture(params=["askfirst worker", pytest.param("celery worker", marks=pytest.mark.slow)])
 def start(
     request: pytest.FixtureRequest,
     start_traced: StartWorker,
@@ -64,13 +65,13 @@ def ended_within(worker: Worker, seconds: float, since: float) -> int:
     return code
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@prefork_first
 def test_under_load_it_ends_in_time_and_nothing_wanted_is_lost(
     client: Client, lane: Lane, start: StartWorker, log: Log, pool: str
 ) -> None:
     first = start("w1", pool=pool, concurrency=4, changed=HURRY)
     short = submit_many(running.trace, [{"log": log.path, "seconds": 0.4}] * 10, timeout=50)
-    long = [submit_work(work, log=log.path, seconds=3, timeout=50) for work in running.TRACES.values()]
+    long = [submit_work(work, log=log.path, seconds=2, timeout=50) for work in running.TRACES.values()]
     eventually(lambda: {waiter.id for waiter in long} <= {run.work for run in log.going_on()}, what="the long ones run")
     queued = submit_many(running.trace, [{"log": log.path, "seconds": 0.4}] * 10, timeout=50)
     first.process.terminate()
@@ -92,6 +93,7 @@ def test_under_load_it_ends_in_time_and_nothing_wanted_is_lost(
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.slow
 def test_a_work_that_does_not_stop_does_not_hold_it_up_and_completes_elsewhere(
     client: Client, lane: Lane, start_traced: StartWorker, log: Log, pool: str
 ) -> None:
@@ -107,6 +109,7 @@ def test_a_work_that_does_not_stop_does_not_hold_it_up_and_completes_elsewhere(
     assert overlaps(log.runs(), {pid: died_at}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_second_sigterm_skips_the_drain(
     client: Client, start_traced: StartWorker, log: Log, lane: Lane, pool: str
@@ -123,6 +126,7 @@ def test_a_second_sigterm_skips_the_drain(
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.slow
 def test_it_takes_no_more_work_while_it_drains(
     client: Client, start_traced: StartWorker, log: Log, ledger: Ledger, pool: str
 ) -> None:
@@ -139,6 +143,25 @@ def test_it_takes_no_more_work_while_it_drains(
     assert [waiter.result() for waiter in late] == [1] * 5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_works_that_come_and_go_at_that_moment_do_not_hold_it_up(
+    client: Client, lane: Lane, start_traced: StartWorker, log: Log, pool: str
+) -> None:
+    worker = start_traced("w1", pool=pool, concurrency=4, changed={"drain": 20.0})
+    waiters = submit_many(running.trace, [{"log": log.path, "seconds": 0}] * 500, timeout=50)
+    log.wait_for("ended", 20)
+    worker.process.terminate()
+    assert ended_within(worker, CLOSING, time.monotonic()) == 0
+    assert not log.going_on()
+    counts = lane.ledger.counts("default")
+    assert counts[State.RUNNING] == 0, "what was not started is not held"
+    assert counts[State.COMPLETED] == len(log.runs())
+    for waiter in waiters:
+        waiter.cancel()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_idle_it_ends_at_once(client: Client, start_traced: StartWorker, pool: str) -> None:
     worker = start_traced("w1", pool=pool, changed={"drain": 30.0})

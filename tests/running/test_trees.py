@@ -8,6 +8,7 @@ from askfirst import Reason, State, WorkFailed, submit_work
 from tests.support import running
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet
+from tests.support.pools import threads_first
 from tests.support.running import Log
 
 
@@ -27,6 +28,7 @@ def test_cancelling_the_root_stops_every_leaf_within_a_second(fleet: Fleet, log:
     eventually(lambda: {fleet.lane.state(id) for id in ids} == {State.CANCELLED}, what="so says the ledger")
 
 
+@threads_first
 @pytest.mark.parametrize("count", [500, pytest.param(5_000, marks=pytest.mark.slow)])
 def test_cancelling_a_parent_of_many_takes_its_worker_no_beat(fleet: Fleet, log: Log, count: int) -> None:
     """In a pool of threads it is the thread that renews all leases who trips the parent's token."""
@@ -62,6 +64,7 @@ def test_a_work_of_a_tree_may_have_less_time(fleet: Fleet, log: Log) -> None:
     error = waiter.exception()
     assert isinstance(error, WorkFailed)
     assert error.error_type == "askfirst.interest.errors.WorkTimeout"
+    log.wait_for("stopped", 2)
     leaf = next(run for run in log.runs() if run.work != waiter.id)
     assert leaf.why == Reason.DEADLINE_PASSED
 
@@ -74,6 +77,7 @@ def test_a_child_that_nobody_waits_for_stops_when_its_parent_ends(fleet: Fleet, 
     assert stop["why"] == Reason.WITHDRAWN
 
 
+@threads_first
 def test_a_detached_child_outlives_its_parent(fleet: Fleet, log: Log) -> None:
     child = Log(log.path.with_name("child"))
     submit_work(running.leave_behind, log=log.path, apart=True, seconds=1).result()

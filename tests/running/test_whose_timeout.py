@@ -6,6 +6,7 @@ from askfirst import Reason, State, WorkCancelled, WorkFailed, WorkTimeout, Work
 from tests.support import running
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
+from tests.support.pools import threads_first
 from tests.support.running import Log
 
 OPERATION_TIMEOUT = "askfirst.tasks.limit.OperationTimeout"
@@ -59,6 +60,7 @@ def test_a_cancel_during_a_downstream_wait_cancels_the_work(fleet: Fleet, log: L
 
 
 @waiting
+@threads_first
 def test_a_deadline_during_a_downstream_wait_expires_the_work(fleet: Fleet, log: Log, case: str) -> None:
     work, payload = WAITING[case]
     waiter = submit_work(work, log=log.path, timeout=0.6, **payload | ({"limit": 20} if "limit" in payload else {}))

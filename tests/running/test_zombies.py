@@ -13,14 +13,15 @@ from tests.support import running
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker
 from tests.support.lanes import Lane
+from tests.support.pools import threads_first
 from tests.support.running import Log
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@threads_first
 @pytest.mark.parametrize(
-    ("lease", "stopped"), [(1.5, 4.0), pytest.param(10.0, 30.0, marks=pytest.mark.slow)], ids=["4s", "30s"]
+    ("lease", "stopped"), [(1.0, 2.0), pytest.param(10.0, 30.0, marks=pytest.mark.slow)], ids=["2s", "30s"]
 )
-@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("kind", ["sync", pytest.param("async", marks=pytest.mark.slow)])
 def test_a_stopped_workers_work_is_done_once_by_another_and_its_own_run_stops_when_it_wakes(
     client: Client,
     lane: Lane,
@@ -31,16 +32,16 @@ def test_a_stopped_workers_work_is_done_once_by_another_and_its_own_run_stops_wh
     stopped: float,
     kind: str,
 ) -> None:
-    work = running.TRACES[kind]
+    gate = log.path.with_name("gate")
     changed = {"lease": lease}
     first = start_traced("w1", pool=pool, concurrency=1, changed=changed)
-    waiter = submit_work(work, log=log.path, seconds=stopped + 10 if stopped < 10 else 31, timeout=59)
+    waiter = submit_work(running.GATED[kind], log=log.path, gate=gate, timeout=59)
     log.wait_for("began")
-    start_traced("w2", pool=pool, concurrency=1, changed=changed)
     os.killpg(first.pid, signal.SIGSTOP)
     stopped_at = time.monotonic()
     try:
-        log.wait_for("began", 2, within=lease + 5)
+        start_traced("w2", pool=pool, concurrency=1, changed=changed)
+        log.wait_for("began", 2, within=15)
         eventually(lambda: time.monotonic() > stopped_at + stopped, within=stopped + 1, every=0.05)
     finally:
         os.killpg(first.pid, signal.SIGCONT)
@@ -52,12 +53,14 @@ def test_a_stopped_workers_work_is_done_once_by_another_and_its_own_run_stops_wh
     status = waiter.status()
     assert status is not None
     assert (status.state, status.attempt) == (State.RUNNING, 2), "the other goes on"
+    gate.touch()
     assert waiter.result() == 2
     assert len(log.runs()) == 2
     assert lane.ledger.totals("default") == {"COMPLETED": 1}
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@threads_first
+@pytest.mark.slow
 def test_a_result_that_comes_after_the_takeover_is_refused(
     client: Client, lane: Lane, start_traced: Callable[..., Worker], log: Log, pool: str
 ) -> None:

@@ -68,7 +68,8 @@ class Log:
 
     def lines(self) -> list[dict[str, Any]]:
         text = self.path.read_text() if self.path.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        # A line that crosses a page may be seen before its end is there.
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line["event"] == kind]
@@ -175,6 +176,26 @@ async def trace_stubborn(ctx: WorkContext, log: Path, seconds: float = 30.0) -> 
 
 
 TRACES = {"sync": trace, "async": trace_async, "interrupt": trace_interrupted}
+
+
+@work(timeout=60)
+def trace_until(ctx: WorkContext, log: Path, gate: Path) -> int:
+    """Sleeps until the gate is there."""
+    with written_down(ctx, log):
+        while not gate.exists():
+            ctx.sleep(0.02)
+    return ctx.attempt
+
+
+@work(timeout=60)
+async def trace_until_async(ctx: WorkContext, log: Path, gate: Path) -> int:
+    with written_down(ctx, log):
+        while not gate.exists():  # noqa: ASYNC110, ASYNC240  # other processes open it
+            await asyncio.sleep(0.02)
+    return ctx.attempt
+
+
+GATED = {"sync": trace_until, "async": trace_until_async}
 
 
 # Timeouts of others

@@ -18,6 +18,8 @@ Start = Callable[..., Caller]
 
 #: The child does its part in `child`, and the parent waits for its end.
 OS_FORK = """
+import traceback
+
 def in_child(child):
     pid = os.fork()
     if pid == 0:
@@ -25,6 +27,8 @@ def in_child(child):
         try:
             child()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     assert os.waitpid(pid, 0)[1] == 0
@@ -229,7 +233,7 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
     ledger.publish_types({"by.name": publish(work_type_of(works.add))})
     process = forking(
         """
-        import linecache, select, signal, threading
+        import contextlib, faulthandler, linecache, select, signal, threading
         from askfirst.interest import opening
         opening._PATIENCE = 0.0  # who stands still would be waited for in vain
         arrived, go_on = os.pipe(), os.pipe()
@@ -262,9 +266,13 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
                 waiter.cancel()
 
         def ask():
+            faulthandler.dump_traceback_later(9)
             signal.alarm(10)
             threading.settrace(None)
-            submit_work(works.add, a=1, timeout=0.02).exception()
+            waiter = submit_work(works.add, a=1)
+            with contextlib.suppress(TimeoutError):
+                waiter.result(0.02)
+            waiter.cancel()
             submit_work("by.name", a=1).cancel()
 
         threading.settrace(stop_once)
@@ -282,7 +290,7 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
         os._exit(0)
         """
     )
-    assert process.rest(within=600) == ["True"]
+    assert process.rest(within=600) == ["True"], process.errors()
 
 
 #: Look-ups that take as long as they are let to.
@@ -325,12 +333,43 @@ def test_a_fork_waits_for_no_look_up_that_takes_long(forking: Callable[[str], Ca
         SLOW_LOOK_UPS
         + textwrap.dedent(
             """
+            from askfirst.interest import opening
+            opening._PATIENCE = 0.5
             in_child(lambda: say("looked up", len(ended), "of", len(begun)))
             may_end.set()
             """
         )
     )
     assert process.rest() == ["looked up 0 of 1"]
+
+
+def test_no_process_forks_while_a_thread_imports_what_another_broker_takes(caller: Start) -> None:
+    process = caller(
+        OS_FORK
+        + textwrap.dedent(
+            """
+            import threading
+            importing, may_end = threading.Event(), threading.Event()
+
+            def import_slowly(event, arguments):
+                if event == "import" and arguments[0] == "kombu.connection":
+                    importing.set()
+                    may_end.wait(10)
+
+            def ask():
+                return submit_work(works.add, a=1, detached=True).remaining() > 0
+
+            sys.addaudithook(import_slowly)
+            thread = threading.Thread(target=ask)
+            thread.start()
+            importing.wait(10)
+            os.register_at_fork(before=may_end.set)  # those who came last are called first
+            in_child(lambda: say(ask()))
+            """
+        ),
+        broker_url="memory://",
+    )
+    assert process.rest() == ["True"]
 
 
 def test_asking_imports_nothing(caller: Start, redis_server: RedisServer, ledger: Ledger) -> None:

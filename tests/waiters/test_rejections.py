@@ -90,6 +90,18 @@ def test_who_waits_for_room_gets_in_when_there_is_some(
     assert 0 < submitted[0].remaining() < 20
 
 
+def test_the_time_that_one_waits_for_room_comes_off_the_delay_too(
+    full: Lane, thread: Callable[[Callable[[], object]], Thread]
+) -> None:
+    submitted = []
+    due_at = full.now() + 5000
+    thread(lambda: submitted.append(submit_work(works.add, a=1, timeout=20, delay=5, wait_for_room=True)))
+    eventually(lambda: full.ledger.totals("default").get("REJECTED: full", 0) >= 20, within=10)
+    declare(full.ledger, full.name, {}, max_pending=2)
+    eventually(lambda: submitted, within=5)
+    assert abs(int(full.redis.hget(full.keys.work(submitted[0].id), "due")) - due_at) <= 300
+
+
 def test_who_waits_for_room_in_vain_is_rejected_by_the_deadline(full: Lane) -> None:
     begun_at = time.monotonic()
     with pytest.raises(WorkRejected, match="full"):

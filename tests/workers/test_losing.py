@@ -66,6 +66,7 @@ def test_a_work_whose_process_was_killed_runs_again(fleet: Fleet, proof: Path) -
 # Workers
 
 
+@pytest.mark.slow
 def test_the_work_of_a_killed_worker_is_completed_by_another_within_fifteen_seconds(
     client: Client, lane: Lane, start_worker: StartWorker, proof: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_worker_that_is_ended_at_once_does_not_fail_its_work(
     assert lane.state(waiter.id) in (State.PENDING, State.RUNNING)
 
 
+@pytest.mark.slow
 def test_a_worker_whose_process_was_frozen_cannot_finish_what_another_has_taken_over(
     client: Client, lane: Lane, start_worker: StartWorker, proof: Path
 ) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from kombu.common import QoS
+
 from askfirst import submit_many, submit_work
 from askfirst.interest.ledger import Ledger
 from askfirst.waiters.client import Client
+from askfirst.workers.prefetch import Prefetch
 from tests.support import works
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker, lines
@@ -45,6 +48,27 @@ def test_a_worker_takes_ahead_what_its_settings_allow_once_runs_are_known_to_be_
     start_worker(changed={"prefetch": 1})
     assert taken_ahead(lane, tmp_path) == 0
     eventually(lambda: (short_runs(), taken_ahead(lane, tmp_path))[1] in (1, 2), within=15, what="it takes ahead")
+
+
+def test_a_consumer_that_starts_anew_takes_as_much_as_before_and_never_less_than_there_are_slots() -> None:
+    prefetch, slots = Prefetch(2), 4
+
+    def consumer() -> QoS:
+        return QoS(lambda prefetch_count: None, slots)
+
+    def taken(qos: QoS) -> int:
+        prefetch.adjust(qos, slots)
+        return int(qos.value)
+
+    prefetch.note_run(0.01)
+    assert taken(consumer()) == 12
+    again = consumer()
+    assert [taken(again), taken(again)] == [12, 12]
+    again.value = slots  # Celery gives back what it took away while the runs from before the loss went on
+    assert taken(again) == 12
+    for _ in range(100):
+        prefetch.note_run(5.0)
+    assert [taken(again), taken(consumer())] == [4, 4]
 
 
 def test_what_a_busy_worker_took_ahead_is_offered_to_an_idle_one(

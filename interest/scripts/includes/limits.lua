@@ -7,6 +7,7 @@
 
 local JITTER = 50           -- ms, and a fiftieth of the period at most: from the claim to the start takes now more, now less
 local RELEASED_AT_ONCE = 20 -- held works looked at in one step
+local LEAKS_LOOKED_FOR = 5  -- permits in one step
 local LOOK_AGAIN = 10000    -- ms; a group with held works is looked at so often, whatever happens
 
 local function group_of(name, partition)
@@ -26,9 +27,9 @@ local function limit_of(group)
   return (concurrent or count) and { concurrent = concurrent, count = count, period = period }
 end
 
--- Permits whose works have no right to them: their records are lost.
+-- Permits whose works have no right to them: their records are lost. Any few, or those behind long runs would never be seen.
 local function take_leaked(group)
-  for _, id in ipairs(redis.call('ZRANGE', permits_key(group), 0, 4)) do
+  for _, id in ipairs(redis.call('ZRANDMEMBER', permits_key(group), LEAKS_LOOKED_FOR)) do
     if redis.call('HGET', work_key(id), 'permit') ~= group then
       redis.call('ZREM', permits_key(group), id)
       redis.call('SREM', released_key(group), id)
@@ -48,13 +49,13 @@ end
 
 -- How many works of the group may get a permit, and when (ms) to look again.
 local function room_of(group, limit)
-  local left, at = starts_left(group, limit)
-  left = left - redis.call('SCARD', released_key(group))
-  if limit.concurrent then
-    if redis.call('ZCARD', permits_key(group)) >= limit.concurrent then take_leaked(group) end
-    left = math.min(left, limit.concurrent - redis.call('ZCARD', permits_key(group)))
+  local starts, at = starts_left(group, limit)
+  local function left()
+    local free = (limit.concurrent or math.huge) - redis.call('ZCARD', permits_key(group))
+    return math.min(starts - redis.call('SCARD', released_key(group)), free)
   end
-  return left, at
+  if starts > 0 and left() <= 0 then take_leaked(group) end
+  return left(), at
 end
 
 local function note_start(id, attempt, group, limit)
@@ -86,7 +87,8 @@ local function give_permit(id, group)
   redis.call('HSET', work_key(id), 'permit', group)
 end
 
--- Releases held works of the group as far as there is room, those held longest first; they go ahead of the queue.
+-- Releases held works of the group as far as there is room, those held longest first; they go ahead of the queue. Returns how
+-- many it looked at.
 local function refill(group)
   local limit = limit_of(group)
   local left, at = math.huge, nil
@@ -108,6 +110,7 @@ local function refill(group)
   end
   ring_first(released)
   look_at(group, looked == RELEASED_AT_ONCE and now or at)
+  return looked
 end
 
 -- The run is over, or the work does not start after all.

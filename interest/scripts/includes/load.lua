@@ -100,10 +100,19 @@ local function learn_pace(cost)
   redis.call('HSET', load_key, unpack(fields))
 end
 
--- Nothing is left to do.
-local function forget_load()
+-- What went without an end, its record's time being over, must not stand in the sums for ever: no more works wait than are
+-- pending.
+local function right_load()
+  local pending, waiting = redis.call('ZCARD', index_key('PENDING')), line_before()
   for _, importance in ipairs(IMPORTANCES) do
-    redis.call('HDEL', load_key, 'waiting:' .. importance, 'queued:' .. importance)
+    local works, cost = 'waiting:' .. importance, 'queued:' .. importance
+    if pending == 0 then
+      redis.call('HDEL', load_key, works, cost)
+    elseif waiting > pending then
+      local function share(field) return math.floor(math.max(lane_load()[field] or 0, 0) * pending / waiting) end
+      redis.call('HSET', load_key, works, share(works), cost, share(cost))
+    end
   end
-  redis.call('DEL', ends_key)
+  if redis.call('ZCARD', index_key('RUNNING')) == 0 then redis.call('DEL', ends_key) end
+  load = nil
 end
