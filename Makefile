@@ -1,6 +1,8 @@
 # One command for each job; each does all its own set-up in a virtual environment (VENV=, default .venv).
+# Tests mostly wait: JOBS= of them run at a time, each group with a Redis of its own.
 VENV   ?= .venv
 PYTHON ?= python3
+JOBS   ?= 3
 BIN    := $(VENV)/bin
 TYPED  := build/typed
 LOCK   := requirements.lock
@@ -18,7 +20,7 @@ demo: $(VENV)/.demo ## run the main job on real input, under two minutes
 	$(BIN)/askfirst demo
 
 test: check ## all checks, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 slow: $(VENV)/.dev ## the tests in full size: half-minute outages, hundreds of works under kill -9
 	$(BIN)/python -m pytest -m slow

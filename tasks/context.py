@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from ..config.units import seconds
 from ..interest.records import Progress
 from ..interest.states import Reason
 from .limit import Limit
 from .token import InterestLost, Token
+
+_WRITTEN: Final = 1.0  # seconds that the end of a run waits for the ledger to know that its children are not wanted
 
 _current: ContextVar[WorkContext | None] = ContextVar("askfirst_work", default=None)
 
@@ -40,6 +43,7 @@ class WorkContext:
         self.token = token or Token()
         self._report = report
         self._children: dict[Callable[[], object], None] = {}
+        self._written: dict[Callable[[float], object], None] = {}
         self.extend(seconds(timeout))
 
     def extend(self, remaining: float) -> None:
@@ -83,9 +87,13 @@ class WorkContext:
         """
         return Limit(self, seconds(limit))
 
-    def link(self, withdraw: Callable[[], object]) -> Callable[[], None]:
-        """Has `withdraw` called when this run ends in any way, or nobody wants it any more; returns what undoes it."""
+    def link(self, withdraw: Callable[[], object], written: Callable[[float], object]) -> Callable[[], None]:
+        """Has `withdraw` called when this run ends in any way, or nobody wants it any more; returns what undoes it.
+
+        `written` waits, at most the seconds that it is given, until the ledger knows of what was withdrawn.
+        """
         self._children[withdraw] = None
+        self._written[written] = None
         unlink = self.token.on_trip(withdraw)
 
         def undo() -> None:
@@ -95,9 +103,17 @@ class WorkContext:
         return undo
 
     def end(self) -> None:
-        """The run is over: works that it asked for, and has no answer of, are not wanted any more."""
-        for withdraw in list(self._children):
+        """The run is over: works that it asked for, and has no answer of, are not wanted any more.
+
+        The latest first, and written before the slot is free: those that wait must not take the slots of those that
+        stop.
+        """
+        for withdraw in [*self._children][::-1]:
             withdraw()
+        if self.token.reason:
+            self.token.wait_until_told(_WRITTEN)
+        for written in self._written:
+            written(_WRITTEN)
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Tells how far it is; written a few times a second at most, so call it as often as you like."""

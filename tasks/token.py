@@ -22,6 +22,7 @@ class Token:
 
     def __init__(self) -> None:
         self._tripped = threading.Event()
+        self._told = threading.Event()
         self._lock = threading.Lock()
         self._reason = ""
         self._listeners: dict[Callable[[], object], None] = {}
@@ -32,15 +33,18 @@ class Token:
         return self._reason
 
     def trip(self, reason: str) -> bool:
-        """Tells the run to stop; False if it was told before."""
+        """Tells the run to stop, and its listeners, the latest first; False if it was told before."""
         with self._lock:
             if self._reason:
                 return False
             self._reason = reason
             listeners, self._listeners = self._listeners, {}
         self._tripped.set()
-        for listener in listeners:
-            listener()
+        try:
+            for listener in reversed(listeners):
+                listener()
+        finally:
+            self._told.set()
         return True
 
     def on_trip(self, listener: Callable[[], object]) -> Callable[[], None]:
@@ -63,3 +67,7 @@ class Token:
     def wait(self, timeout: float) -> bool:
         """Waits until tripped, at most `timeout` seconds; whether it is."""
         return self._tripped.wait(timeout)
+
+    def wait_until_told(self, timeout: float) -> bool:
+        """Waits until all listeners have been told, at most `timeout` seconds; whether they have."""
+        return self._told.wait(timeout)

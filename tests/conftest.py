@@ -14,18 +14,19 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # `pytest` alone, unlike `python -m pytest`, doesn't find tests.support
 
+# ruff: noqa: E402  # the path comes before what is found on it
+from askfirst.config import Settings
+from askfirst.interest.ledger import Ledger, Policy
+from askfirst.interest.line import Line
+from askfirst.waiters.client import Client, configure, default_client
+from tests.support.callers import Caller
+from tests.support.fleet import Fleet, Worker
+from tests.support.lanes import Lane
+from tests.support.leaks import Leaks, lasting_children
+from tests.support.servers import RedisServer
+
 # Started in the background by a shell this process ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-from askfirst.config import Settings  # noqa: E402  # the path comes first
-from askfirst.interest.ledger import Ledger, Policy  # noqa: E402
-from askfirst.interest.line import Line  # noqa: E402
-from askfirst.waiters.client import Client, configure, default_client  # noqa: E402
-from tests.support.callers import Caller  # noqa: E402
-from tests.support.fleet import Fleet, Worker  # noqa: E402
-from tests.support.lanes import Lane  # noqa: E402
-from tests.support.leaks import Leaks, lasting_children  # noqa: E402
-from tests.support.servers import RedisServer  # noqa: E402
 
 WORKERS = pytest.StashKey[list[Worker]]()
 

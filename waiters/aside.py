@@ -40,6 +40,13 @@ class Aside:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
+    def wait(self, timeout: float) -> None:
+        """Waits until all calls asked for so far are made, at most `timeout` seconds."""
+        if self._thread is not None:
+            made = threading.Event()
+            self.put(made.set)
+            made.wait(timeout)
+
     def close(self) -> None:
         """Waits until all calls are made, a few seconds at most."""
         thread = self._thread

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,7 +84,7 @@ class Client:
         parent = current_context()
         if parent is not None:
             for waiter in waiters:
-                _link(parent, waiter)
+                _link(parent, waiter, self.wait_until_withdrawn)
         return waiters
 
     def submit_patiently(self, callee: Callee, payload: Mapping[str, Any], options: Options) -> WorkWaiter:
@@ -141,6 +141,10 @@ class Client:
         self._mailbox.forget(waiter)
         self._leaving.append(waiter)
         self._withdrawals.put(self._withdraw_leaving)
+
+    def wait_until_withdrawn(self, timeout: float) -> None:
+        """Waits until the ledger knows of what left aside so far, at most `timeout` seconds."""
+        self._withdrawals.wait(timeout)
 
     def _withdraw_leaving(self) -> None:
         while self._leaving:  # only this one thread takes from it
@@ -310,7 +314,7 @@ def _rejection(name: str, answer: Submitted) -> WorkRejected:
     return WorkRejected(text, answer.reason, answer.retry_after)
 
 
-def _link(parent: WorkContext, waiter: WorkWaiter) -> None:
+def _link(parent: WorkContext, waiter: WorkWaiter, written: Callable[[float], object]) -> None:
     """A work asked for inside a work is not wanted longer than that one, unless it is detached."""
 
     def withdraw() -> None:
@@ -318,7 +322,7 @@ def _link(parent: WorkContext, waiter: WorkWaiter) -> None:
         if is_attached(waiter.interest):
             waiter.cancel_aside()
 
-    unlink = parent.link(withdraw)
+    unlink = parent.link(withdraw, written)
     waiter.add_done_callback(lambda _: unlink())
 
 

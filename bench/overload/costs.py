@@ -13,6 +13,7 @@ import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import askfirst
@@ -61,9 +62,9 @@ def measure(ledger: Ledger) -> dict[str, float]:
     took: dict[str, list[float]] = {"submit": [], "ask": [], "finish": []}
     for _ in range(_SAMPLES):
         ids: list[str] = []
-        took["submit"].append(_server_time(ledger, lambda ids=ids: _submit(ids)))  # type: ignore[misc]
-        took["ask"].append(_server_time(ledger, lambda ids=ids: _ask(ledger, ids)))  # type: ignore[misc]
-        took["finish"].append(_server_time(ledger, lambda ids=ids: _finish(ledger, ids)))  # type: ignore[misc]
+        took["submit"].append(_server_time(ledger, partial(_submit, ids)))
+        took["ask"].append(_server_time(ledger, partial(_ask, ledger, ids)))
+        took["finish"].append(_server_time(ledger, partial(_finish, ledger, ids)))
     return {name: statistics.median(samples) for name, samples in took.items()}
 
 

@@ -84,7 +84,6 @@ def test_a_detached_child_outlives_its_parent(fleet: Fleet, log: Log) -> None:
     child.wait_for("ended")
 
 
-@pytest.mark.slow  # once in some runs a child starts for ms: its parent ends before its withdrawal is written
 def test_a_child_whose_parent_was_cancelled_before_it_started_does_not_start(fleet: Fleet, log: Log) -> None:
     """More children than slots: those that wait must not take the slots of those that stop."""
     waiter = submit_work(running.grow, log=log.path, depth=1, width=2 * fleet.slots)

@@ -15,7 +15,6 @@ class Events:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._seen: list[dict[str, Any]] = []
-        self._listening = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
@@ -33,7 +32,13 @@ class Events:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(10), "the broker does not let it listen"
+        with self._app.events.default_dispatcher() as dispatcher:
+
+            def heard() -> bool:  # kombu subscribes with the first look for messages, and says nothing of it
+                dispatcher.send("event-listening")
+                return any(event["type"] == "event-listening" for event in list(self._seen))
+
+            eventually(heard, what="events arrive")
         return self
 
     def __exit__(
@@ -46,7 +51,6 @@ class Events:
         with self._app.connection() as connection:
             receiver = self._app.events.Receiver(connection, handlers={"*": self._seen.append})
             with receiver.consumer_context() as (its_connection, _, _):
-                self._listening.set()
                 while not self._over.is_set():
                     try:
                         its_connection.drain_events(timeout=0.2)

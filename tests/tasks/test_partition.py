@@ -38,7 +38,7 @@ def both(function: Any) -> list[Callee]:
         (by_tenant, {}, "7"),
         (undivided, {"tenant": "x"}, ""),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_the_partition_is_the_arguments_value(function: Any, arguments: dict[str, Any], partition: str) -> None:
     for callee in both(function):
