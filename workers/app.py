@@ -20,6 +20,7 @@ from .monitor import Monitor
 from .prefetch import Prefetch
 from .runtime import Runtime, runtime_of
 from .task import WorkTask
+from .telling import TellInBulk
 from .tripline import listen_in_child
 
 _REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
@@ -82,6 +83,7 @@ def queues_of(settings: Settings) -> list[str]:
 def _prepare(app: Celery, settings: Settings, broker: str | None) -> None:
     app.askfirst = Runtime(settings, broker)
     app.steps["worker"].add(MonitorStep)
+    app.steps["consumer"].add(TellInBulk)
     added: set[str] = set()
     registry.listen(lambda definition: _add_task(app, definition, added))
     control.replace_revoke()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,19 +10,10 @@ from celery import Celery
 
 from askfirst import Reason, State, UnknownWork, WorkCancelled, WorkWaiter, submit_work
 from askfirst.waiters.client import Client
-from askfirst.workers import create_app
 from tests.support import works
 from tests.support.events import Events
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, Worker, lines
-
-
-@pytest.fixture
-def app(fleet: Fleet) -> Iterator[Celery]:
-    """A Celery app of this process on the fleet's broker, as Flower or an operator has one."""
-    app = create_app(fleet.settings)
-    yield app
-    app.close()
 
 
 @pytest.fixture
