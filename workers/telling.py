@@ -14,7 +14,7 @@ _PERIOD: Final = 0.1  # seconds that an event may be late
 
 
 class TellInBulk(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
-    """Lets the events of tasks gather for a moment; where there is no event loop to wake it, Celery sends each at once."""
+    """Lets the events of tasks gather for a moment. Without an event loop to wake it, Celery sends each at once."""
 
     requires = ("celery.worker.consumer.events:Events",)
 
