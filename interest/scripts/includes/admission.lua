@@ -3,7 +3,7 @@
 -- Whether a work may come in: what can't be done in time is refused at the door, before anybody waits for it.
 
 local AGAIN = 50            -- ms; nobody should ask again sooner
-local CAUTION = 1.02        -- waits come out a little longer or shorter than foreseen, and those let in should make it
+local CAUTION = 1.1         -- waits come out a little longer or shorter than foreseen, and those let in should make it
 local OVERLOAD = 1000       -- ms; so long after a refusal the lane counts as overloaded
 
 -- Time to keep free after the wait: a run of this type, and a margin for what its runs differ by and for what the wait
