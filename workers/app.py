@@ -16,6 +16,7 @@ from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
 from .flushing import flush_in_order
+from .handing import hand_over_at_once
 from .monitor import Monitor
 from .prefetch import Prefetch
 from .runtime import Runtime, runtime_of
@@ -117,6 +118,7 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         runtime.prefetch = Prefetch(runtime.settings.prefetch if runtime.killable else 0)
         if runtime.killable:
             flush_in_order(runtime, worker.pool)
+            hand_over_at_once(worker.pool)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
         self._monitor = Monitor(runtime, worker)
         self._monitor.start()

@@ -19,6 +19,7 @@ from .plots import draw
 from .report import describe_run, show, write
 from .scenarios.dead import dead
 from .scenarios.importance import importance
+from .scenarios.limits import limits
 from .scenarios.overload import fixed, heavy
 from .scenarios.recovery import recovery
 from .scenarios.scale import scale
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, Callable[[Bench], Section]] = {
     "dead": dead,
     "starts": starts,
     "scale": scale,
+    "limits": limits,
 }
 
 

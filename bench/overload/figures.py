@@ -30,7 +30,7 @@ def saturated(driven: Driven, window: Window) -> Figures:
     start, end = driven.start + window.start, driven.start + window.end
     return {
         "throughput": sum(_part(run, start, end) for run in driven.runs) / window.length,
-        "busy": sum(_inside(run, start, end) for run in driven.runs) / window.length,
+        "busy": sum(inside(run, start, end) for run in driven.runs) / window.length,
         "others": driven.others,
     }
 
@@ -42,7 +42,7 @@ def overloaded(driven: Driven, window: Window) -> Figures:
     answered = [call for call in driven.calls if call.answered is not None and start <= call.answered < end]
     due = [call for call in driven.calls if start <= call.due < end]
     refused = [call for call in due if call.refused]
-    used = [(by_number[run.number], _inside(run, start, end)) for run in driven.runs]
+    used = [(by_number[run.number], inside(run, start, end)) for run in driven.runs]
     slacks = slacks_alone(driven.calls, driven.runs, start, end)
     busy, useful = sum(held for _, held in used), sum(held for call, held in used if call.on_time)
     # By runs, not by answers: a run counts by its part inside the window, or the window's ends would show.
@@ -114,10 +114,10 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 def _part(run: Run, start: float, end: float) -> float:
     """How much of the run lies between the two, as a share of it; nothing of one that was cut off."""
-    return 0.0 if run.ended is None else _inside(run, start, end) / max(run.ended - run.started, 1e-6)
+    return 0.0 if run.ended is None else inside(run, start, end) / max(run.ended - run.started, 1e-6)
 
 
-def _inside(run: Run, start: float, end: float) -> float:
+def inside(run: Run, start: float, end: float) -> float:
     """Seconds of the run between the two; one that was cut off has lasted until the end."""
     ended = end + DEADLINE if run.ended is None else run.ended
     return max(min(ended, end) - max(run.started, start), 0.0)

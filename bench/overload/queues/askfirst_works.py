@@ -28,6 +28,30 @@ def overload_work(ctx: WorkContext, number: int, seconds: float) -> int:
     return hold_slot(number, seconds, ctx.sleep)
 
 
+@declare(name="overload.three_at_once", timeout=DEADLINE, max_concurrent=3)
+def three_at_once(number: int, seconds: float) -> int:
+    """The same, three at once in the whole fleet."""
+    return hold_slot(number, seconds)
+
+
+@declare(name="overload.two_for_each", timeout=DEADLINE, max_concurrent=2, partition_by="tenant")
+def two_for_each(number: int, seconds: float, tenant: str) -> int:
+    """The same, two at once for each tenant."""
+    return hold_slot(number, seconds)
+
+
+@declare(name="overload.never_reached", timeout=DEADLINE, max_concurrent=1_000_000)
+def never_reached(number: int, seconds: float) -> int:
+    """The same, with a limit that holds nothing back."""
+    return hold_slot(number, seconds)
+
+
+@declare(name="overload.unlimited", timeout=DEADLINE)
+def unlimited(number: int, seconds: float) -> int:
+    """What that one is compared with."""
+    return hold_slot(number, seconds)
+
+
 class _AskfirstSender:
     def __init__(self, url: str, answered: Answered) -> None:
         configure(Settings(redis_url=url))
