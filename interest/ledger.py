@@ -31,6 +31,8 @@ from .script import Argument, Call, script
 from .states import State, Verdict
 
 _SWEPT_AT_ONCE = 40  # dead messages: some one and a half milliseconds of Redis
+_SUBMITTED_AT_ONCE = 25  # works: less than a millisecond of Redis
+_LETTERS_AT_ONCE = 65_536  # characters of their letters; a longer one goes alone
 _TURN = 10  # batches sent before other threads get the connection
 
 #: Publishes Celery messages (JSON texts of kombu's virtual transports) to a queue.
@@ -67,26 +69,29 @@ class Ledger:
 
     def submit(self, submission: Submission, within: float = math.inf) -> Submitted:
         """Takes a work in, or finds the one that holds its key. The call itself takes `within` seconds at most."""
-        reply = self.line.call(self._submit_call(submission), within)
-        self.ring(submission.lane, reply[3])
+        letters, reply = self.line.call(self._submit_call([submission]), within)
+        self.ring(submission.lane, letters)
         return _read_submitted(reply)
 
     def submit_many(self, batches: Iterable[Sequence[Submission]], timeout: float) -> list[Submitted]:
-        """The same for many without keys, made batch by batch while Redis works on the batch before."""
+        """The same for many without keys, made batch by batch while Redis works on the batch before.
+
+        Those of a batch differ in id, interest, partition and letter only.
+        """
         lanes: list[str] = []
 
         def calls() -> Iterator[list[Call]]:
             for batch in batches:
                 lanes.extend(submission.lane for submission in batch)
-                yield [self._submit_call(submission) for submission in batch]
+                yield list(self._submit_calls(batch))
 
         drafted = calls()
         answers: list[Submitted] = []
         # A few batches at a time: other threads want the connection too.
         while turn := self.line.stream(islice(drafted, _TURN), timeout):
-            for reply in turn:
-                self.ring(lanes[len(answers)], reply[3])
-                answers.append(_read_submitted(reply))
+            for letters, *replies in turn:
+                self.ring(lanes[len(answers)], letters)
+                answers += map(_read_submitted, replies)
         return answers
 
     def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
@@ -358,20 +363,25 @@ class Ledger:
 
     # How scripts are called
 
-    def _submit_call(self, submission: Submission) -> Call:
+    def _submit_calls(self, batch: Sequence[Submission]) -> Iterator[Call]:
+        """Calls of as many works as do not hold Redis up."""
+        longest = max(1, *(len(submission.letter) for submission in batch))
+        count = max(min(_SUBMITTED_AT_ONCE, _LETTERS_AT_ONCE // longest), 1)
+        for start in range(0, len(batch), count):
+            yield self._submit_call(batch[start : start + count])
+
+    def _submit_call(self, batch: Sequence[Submission]) -> Call:
+        first = batch[0]
         return script("submit").bind(
-            self.slots(submission.lane),
-            id=submission.id,
-            name=submission.name,
-            key=submission.key,
-            partition=submission.partition,
-            importance=submission.importance,
-            on_duplicate=submission.on_duplicate,
-            interest=submission.interest,
-            timeout=milliseconds(submission.timeout),
-            delay=milliseconds(submission.delay),
-            retention=milliseconds(submission.retention),
-            letter=submission.letter,
+            self.slots(first.lane),
+            tuple(part for each in batch for part in (each.id, each.interest, each.partition, each.letter)),
+            name=first.name,
+            key=first.key,
+            importance=first.importance,
+            on_duplicate=first.on_duplicate,
+            timeout=milliseconds(first.timeout),
+            delay=milliseconds(first.delay),
+            retention=milliseconds(first.retention),
         )
 
     def _keys_of(self, id: str) -> LaneKeys:
@@ -416,7 +426,7 @@ class Ending:
 
 
 def _read_submitted(reply: Any) -> Submitted:
-    status, what, ms, _ = reply
+    status, what, ms = reply
     if status == "rejected":
         return Submitted(status, "", reason=what, retry_after=int(ms) / 1000)
     return Submitted(status, what, int(ms) / 1000)

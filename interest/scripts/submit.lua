@@ -1,11 +1,12 @@
--- Takes a work in, or finds the one that holds its key, and rings.
+-- Takes works in that differ in little else than their payload, or finds the one that holds their key, and rings. Many in
+-- one call cost less than half of what they cost one by one.
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `interest` as in includes/interest.lua; `key` and
---        `partition` may be empty; `on_duplicate` is join, reject or replace; `importance` is critical, normal or
---        sheddable; `letter` is the end of the Celery message
--- Reply  { accepted | joined | duplicate, id of the work, ms left, letters to publish } | { rejected, reason, ms after
---        which to try again, letters }
+-- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `key` may be empty; `on_duplicate` is join, reject or
+--        replace; `importance` is critical, normal or sheddable. Then, for each work, `id`, `interest` as in
+--        includes/interest.lua, `partition`, which may be empty, and `letter`, the end of the Celery message
+-- Reply  { letters to publish, then for each work { accepted | joined | duplicate, id of the work, ms left }
+--        | { rejected, reason, ms after which to try again } }
 -- Mail   replaced callers get their outcome, a replaced run is told to stop
 --
 -- Sending it twice for the same id does no harm: the second finds the first.
@@ -14,58 +15,64 @@
 -- @include ending
 -- @include record
 -- @include admission
-local id, name, key, partition, importance, on_duplicate, interest, timeout, delay, retention, letter = unpack(ARGV)
+local name, key, importance, on_duplicate, timeout, delay, retention = unpack(ARGV)
 local deadline = now + timeout
 local delayed = tonumber(delay) > 0
 timeout, retention = tonumber(timeout), tonumber(retention)
-
-if redis.call('EXISTS', work_key(id), tombstone_key(id)) > 0 then
-  -- What has ended and is forgotten already must not run again.
-  return { 'accepted', id, (redis.call('HGET', work_key(id), 'deadline') or deadline) - now, letters }
-end
 
 local function running(other)
   return other and redis.call('HGET', work_key(other), 'state') == 'RUNNING' and other
 end
 
-local predecessor, replaced
-if key ~= '' then
-  local other = redis.call('HGET', key_key(key), name)
-  local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
-  if found[1] == 'PENDING' or found[1] == 'RUNNING' then
-    if on_duplicate == 'reject' then return { 'duplicate', other, 0, letters } end
-    if on_duplicate == 'join' and not found[2] then
-      add_interest(other, interest, deadline)
-      return { 'joined', other, timeout, letters }
-    end
-    -- Replaced, or being stopped already: the new one starts when the old run is over.
-    predecessor = found[1] == 'RUNNING' and other or running(found[3])
-    replaced = not found[2] and other
+local function submit(id, interest, partition, letter)
+  if redis.call('EXISTS', work_key(id), tombstone_key(id)) > 0 then
+    -- What has ended and is forgotten already must not run again.
+    return { 'accepted', id, (redis.call('HGET', work_key(id), 'deadline') or deadline) - now }
   end
+
+  local predecessor, replaced
+  if key ~= '' then
+    local other = redis.call('HGET', key_key(key), name)
+    local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
+    if found[1] == 'PENDING' or found[1] == 'RUNNING' then
+      if on_duplicate == 'reject' then return { 'duplicate', other, 0 } end
+      if on_duplicate == 'join' and not found[2] then
+        add_interest(other, interest, deadline)
+        return { 'joined', other, timeout }
+      end
+      -- Replaced, or being stopped already: the new one starts when the old run is over.
+      predecessor = found[1] == 'RUNNING' and other or running(found[3])
+      replaced = not found[2] and other
+    end
+  end
+
+  local in_partition = partition ~= '' and partition or nil
+  local refusal, ms = refuse(name, in_partition, importance, delayed and math.huge or timeout)
+  if refusal then
+    redis.call('HINCRBY', totals_key, 'REJECTED: ' .. refusal, 1)
+    return { 'rejected', refusal, math.ceil(ms) }
+  end
+
+  if replaced then dismiss(replaced, 'CANCELLED', 'replaced by newer work of the same key') end
+  if key ~= '' then redis.call('HSET', key_key(key), name, id) end
+  local work = { id = id, name = name, key = key, partition = partition, importance = importance, interest = interest,
+    deadline = deadline, retention = retention, letter = letter }
+  if delayed then
+    create(work, 'state', 'PENDING', 'rings', 0, 'due', now + delay)
+    redis.call('ZADD', index_key('PENDING'), now + delay, id)
+  else
+    local cost = cost_of(name, in_partition)
+    create(work, 'state', 'PENDING', 'rings', 1, 'rung_at', now, 'queued', cost)
+    enter_queue(importance, cost)
+    publish(id, 1, deadline, letter, importance)
+  end
+  if predecessor then
+    redis.call('HSET', work_key(id), 'predecessor', predecessor)
+    redis.call('HSET', work_key(predecessor), 'successor', id)
+  end
+  return { 'accepted', id, timeout }
 end
 
-local in_partition = partition ~= '' and partition or nil
-local refusal, ms = refuse(name, in_partition, importance, delayed and math.huge or timeout)
-if refusal then
-  redis.call('HINCRBY', totals_key, 'REJECTED: ' .. refusal, 1)
-  return { 'rejected', refusal, math.ceil(ms), letters }
-end
-
-if replaced then dismiss(replaced, 'CANCELLED', 'replaced by newer work of the same key') end
-if key ~= '' then redis.call('HSET', key_key(key), name, id) end
-local work = { id = id, name = name, key = key, partition = partition, importance = importance, interest = interest,
-  deadline = deadline, retention = retention, letter = letter }
-if delayed then
-  create(work, 'state', 'PENDING', 'rings', 0, 'due', now + delay)
-  redis.call('ZADD', index_key('PENDING'), now + delay, id)
-else
-  local cost = cost_of(name, in_partition)
-  create(work, 'state', 'PENDING', 'rings', 1, 'rung_at', now, 'queued', cost)
-  enter_queue(importance, cost)
-  publish(id, 1, deadline, letter, importance)
-end
-if predecessor then
-  redis.call('HSET', work_key(id), 'predecessor', predecessor)
-  redis.call('HSET', work_key(predecessor), 'successor', id)
-end
-return { 'accepted', id, timeout, letters }
+local reply = { letters }
+for i = 8, #ARGV, 4 do reply[#reply + 1] = submit(unpack(ARGV, i, i + 3)) end
+return reply

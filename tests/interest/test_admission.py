@@ -171,9 +171,25 @@ def test_a_partition_has_an_estimate_of_its_own(busy: Lane) -> None:
     assert ask_to_come_in(busy, timeout=1, partition="fast").status == "accepted"
 
 
-def learn(lane: Lane, name: str, milliseconds: int, partition: str = "") -> None:
+def test_of_many_in_one_call_each_is_weighed_behind_those_before_it(busy: Lane) -> None:
+    answers = busy.ledger.submit_many([[busy.submission(timeout=0.33) for _ in range(10)]], 5.0)
+    assert [answer.status for answer in answers] == ["accepted"] * 4 + ["rejected"] * 6
+
+
+def test_a_refusal_makes_more_careful_with_those_behind_it_in_the_same_call(lane: Lane) -> None:
+    learn(lane, "t", 10_000)
+    learn(lane, "t", 60_000, partition="slow")
+    learn(lane, "t", 1000, partition="wild", deviation=500)
+    lane.beat(slots=1)
+    lane.running(timeout=600)
+    batch = [lane.submission(partition=partition, timeout=16) for partition in ("wild", "slow", "wild")]
+    answers = lane.ledger.submit_many([batch], 5.0)
+    assert [answer.status for answer in answers] == ["accepted", "rejected", "rejected"]
+
+
+def learn(lane: Lane, name: str, milliseconds: int, partition: str = "", deviation: int = 0) -> None:
     """A run of the type took so long, and others before it did, too."""
-    known = f"{milliseconds:.3f} 0.000 {lane.now()}"
+    known = f"{milliseconds:.3f} {deviation:.3f} {lane.now()}"
     if partition:
         lane.redis.set(lane.keys.runtime(f"{name} {partition}"), known, ex=60)
     else:

@@ -168,6 +168,13 @@ def test_a_thousand_silent_callers_of_one_work_hold_nobody_up(longest: Callable[
     assert longest(wanted_by_many, act, 1000) < LIMIT
 
 
+def test_works_that_are_submitted_together_hold_nobody_up(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    lane.running()
+    with counted(lane.ledger, lane.redis, monkeypatch) as cost:
+        lane.ledger.submit_many([[lane.submission(partition="p") for _ in range(100)]], 5.0)
+    assert cost.steps[0] < LIMIT  # in several calls even
+
+
 def test_the_largest_payload_is_written_twice_only_in_the_record_and_in_the_message(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

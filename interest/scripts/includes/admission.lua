@@ -33,5 +33,6 @@ local function refuse(name, partition, importance, timeout)
   local missing = wait + time_needed(name, partition, timeout, overloaded) - timeout
   if missing <= 0 then return nil end
   redis.call('HSET', load_key, 'refused_at', now)
+  lane_load().refused_at = now
   return 'overloaded', math.max(missing, AGAIN)
 end

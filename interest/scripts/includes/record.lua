@@ -15,9 +15,15 @@ local function keep(id, key, deadline, retention)
   if key and key ~= '' and redis.call('PTTL', key_key(key)) < ttl then redis.call('PEXPIRE', key_key(key), ttl) end
 end
 
+-- The callers that were heard of in this call.
+local heard = {}
+
 local function note_interest(id, interest, deadline)
   redis.call('ZADD', interests_key(id), 'GT', deadline, interest)
-  if string.sub(interest, 1, 1) == 'a' then redis.call('ZADD', pulse_key, now, caller_of(interest)) end
+  local caller = caller_of(interest)
+  if heard[caller] or string.sub(interest, 1, 1) ~= 'a' then return end
+  redis.call('ZADD', pulse_key, now, caller)
+  heard[caller] = true
 end
 
 -- One more interest in a live work: its last deadline may move.
