@@ -37,8 +37,8 @@ def test_a_work_that_cannot_be_done_in_time_is_rejected_and_leaves_nothing_behin
 
 @pytest.mark.parametrize(("queued", "timeout", "status"), [(3, 0.33, "accepted"), (4, 0.33, "rejected")])
 def test_works_before_it_take_the_slots_in_turn(busy: Lane, queued: int, timeout: float, status: str) -> None:
-    # Numbers 0 and 1 start after 100 ms, 2 and 3 after 200; what is fourth from there ends after 400. A tenth of the wait
-    # is asked for on top.
+    # Numbers 0 and 1 start after 100 ms, 2 and 3 after 200; what is fourth from there ends after 400. A tenth of the
+    # wait is asked for on top.
     for _ in range(queued):
         busy.submit(timeout=600)
     assert ask_to_come_in(busy, timeout=timeout).status == status
