@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import completion, config, demo, doctor, ending, limits, looking, metrics, submit, top, up, watch, worker
+from . import bench, completion, config, demo, doctor, ending, limits, looking, metrics, submit, top, up, watch, worker
 from .exits import CommandLine, epilog
 from .given import Given
 
@@ -52,6 +52,7 @@ for _command in (
     metrics.metrics,
     doctor.doctor,
     config.config,
+    bench.bench,
     completion.completion,
 ):
     main.add_command(_command)
