@@ -114,11 +114,11 @@ class LaneKeys:
         return f"{self.base}:limits"
 
     def permits(self, group: str) -> str:
-        """Sorted set: work that runs or may start → when it got the permit (ms). Goes with the runs; no TTL."""
+        """Sorted set: work that runs or may start → when it got the permit (ms). TTL: as the longest-lived record."""
         return f"{self.base}:permits:{group}"
 
     def released(self, group: str) -> str:
-        """Set: those of them that have not started. Goes with them; no TTL."""
+        """Set: those of them that have not started. TTL: as theirs."""
         return f"{self.base}:released:{group}"
 
     def held(self, group: str) -> str:

@@ -30,7 +30,7 @@ local function submit(id, interest, partition, letter)
     return { 'accepted', id, (redis.call('HGET', work_key(id), 'deadline') or deadline) - now }
   end
 
-  local predecessor, replaced
+  local predecessor, replaced, room = nil, nil, 0
   if key ~= '' then
     local other = redis.call('HGET', key_key(key), name)
     local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
@@ -43,11 +43,12 @@ local function submit(id, interest, partition, letter)
       -- Replaced, or being stopped already: the new one starts when the old run is over.
       predecessor = found[1] == 'RUNNING' and other or running(found[3])
       replaced = not found[2] and other
+      if replaced and found[1] == 'PENDING' then room = 1 end
     end
   end
 
   local in_partition = partition ~= '' and partition or nil
-  local refusal, ms = refuse(name, in_partition, importance, delayed and math.huge or timeout)
+  local refusal, ms = refuse(name, in_partition, importance, delayed and math.huge or timeout, room)
   if refusal then
     redis.call('HINCRBY', totals_key, 'REJECTED: ' .. refusal, 1)
     return { 'rejected', refusal, math.ceil(ms) }

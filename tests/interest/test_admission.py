@@ -127,6 +127,17 @@ def test_a_full_lane_refuses_whatever_the_importance(lane: Lane) -> None:
     assert ask_to_come_in(lane).status == "accepted"
 
 
+def test_work_that_replaces_another_needs_no_room_of_its_own(lane: Lane) -> None:
+    declare(lane.ledger, lane.name, {}, max_pending=2)
+    run, waiting = lane.running(timeout=600, key="run"), lane.submit(key="waiting")
+    lane.submit()
+    assert ask_to_come_in(lane, key="waiting", on_duplicate="replace").status == "accepted"
+    assert lane.state(waiting.id) is State.CANCELLED
+    answer = ask_to_come_in(lane, key="run", on_duplicate="replace")
+    assert (answer.status, answer.reason) == ("rejected", "full")  # a run leaves no room among those that wait
+    assert lane.state(run.id) is State.RUNNING
+
+
 def test_more_important_work_does_not_wait_behind_less_important_work(busy: Lane) -> None:
     for _ in range(20):
         busy.submit(timeout=600, importance="sheddable")

@@ -159,19 +159,46 @@ def test_released_work_that_may_not_start_after_all_passes_its_permit_on(lane: L
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_released_work_with_too_little_time_leaves_its_permit_to_others_that_are_held(lane: Lane, others: int) -> None:
+def test_held_work_with_too_little_time_leaves_the_permit_to_others_that_are_held(lane: Lane, others: int) -> None:
     declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1), expected=10.0)}, None)
     run, late, *held = (lane.submit(timeout=timeout) for timeout in (600, 15, *[600] * others))
     for work in (run, late, *held):
         lane.deliver(work.id)
     lane.let_pass(10, up=True, pulses=["alice"])
     lane.finish(run, state=State.FAILED)
-    assert lane.rung() == [late.id]
     if held:
-        assert lane.verdict(late.id) == (Verdict.DROP, Reason.NOT_ENOUGH_TIME)
         assert lane.rung() == [held[0].id]
+        assert (lane.state(late.id), lane.status(late.id).reason) == (State.EXPIRED, Reason.NOT_ENOUGH_TIME)
     else:
+        assert lane.rung() == [late.id]
         assert lane.verdict(late.id) == RUN
+
+
+def test_released_work_that_has_too_little_time_when_it_asks_passes_its_permit_on(lane: Lane) -> None:
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1), expected=10.0)}, None)
+    run, late, held = (lane.submit(timeout=timeout) for timeout in (600, 15, 600))
+    for work in (run, late, held):
+        lane.deliver(work.id)
+    lane.finish(run, state=State.FAILED)
+    assert lane.rung() == [late.id]
+    lane.let_pass(10, up=True, pulses=["alice"])
+    assert lane.verdict(late.id) == (Verdict.DROP, Reason.NOT_ENOUGH_TIME)
+    assert lane.rung() == [held.id]
+
+
+def test_permits_of_lost_works_go_with_their_records(lane: Lane) -> None:
+    say(lane, Limit(max_concurrent=1))
+    lost, released = (lane.submit(timeout=60, partition="p") for _ in range(2))
+    for work in (lost, released):
+        lane.deliver(work.id)
+    lane.finish(lost)
+    kept = [lane.keys.permits("t p"), lane.keys.released("t p")]
+    life = lane.redis.pttl(lane.keys.work(released.id))
+    assert [lane.redis.pttl(key) for key in kept] == pytest.approx([life, life], abs=1000)
+    lane.ledger.attach(released.id, lane.interest("bob"), 600)
+    longer = lane.redis.pttl(lane.keys.work(released.id))
+    assert longer > life + 500_000
+    assert [lane.redis.pttl(key) for key in kept] == pytest.approx([longer, longer], abs=1000)
 
 
 def test_partitions_have_limits_of_their_own(lane: Lane) -> None:

@@ -1,5 +1,6 @@
 -- @include load
 -- @include expected
+-- @include limits
 -- Whether a work may come in: what can't be done in time is refused at the door, before anybody waits for it.
 
 local AGAIN = 50            -- ms; nobody should ask again sooner
@@ -20,19 +21,26 @@ local function time_needed(name, partition, timeout, overloaded)
   return mean + math.max(margin, 0)
 end
 
--- Why a work is refused and in how many ms its caller may try again; or nil.
-local function refuse(name, partition, importance, timeout)
+-- Why a work is refused and in how many ms its caller may try again; or nil. `room` is for how many the work itself makes
+-- room, by replacing another.
+local function refuse(name, partition, importance, timeout, room)
   local most, refused_at = lane_load().max_pending, lane_load().refused_at
-  local wait = CAUTION * (foresee_wait(importance) or 0)
-  if most and redis.call('ZCARD', index_key('PENDING')) >= most then
+  local for_slot = foresee_wait(importance)
+  -- Without a worker nothing is known of what is to come.
+  local for_permit = for_slot and foresee_hold(name, partition) or 0
+  local wait = CAUTION * math.max(for_slot or 0, for_permit)
+  if most and redis.call('ZCARD', index_key('PENDING')) - room >= most then
     return 'full', math.max(wait / 10, AGAIN)
   end
-  -- Where a slot stands idle, even a wrong estimate is worth a try.
+  -- Where a slot stands idle, even a wrong estimate is worth a try; so where a permit does.
   if wait == 0 then return nil end
   local overloaded = refused_at and now - refused_at < OVERLOAD
   local missing = wait + time_needed(name, partition, timeout, overloaded) - timeout
   if missing <= 0 then return nil end
-  redis.call('HSET', load_key, 'refused_at', now)
-  lane_load().refused_at = now
+  -- Held works keep no slot from others: the lane itself is not overloaded by them.
+  if for_slot >= for_permit then
+    redis.call('HSET', load_key, 'refused_at', now)
+    lane_load().refused_at = now
+  end
   return 'overloaded', math.max(missing, AGAIN)
 end

@@ -85,6 +85,8 @@ local function end_work(id, state, reason, result, failure)
   if record[4] then let_follow(record[4]) end
 end
 
+end_late = function(id) end_work(id, 'EXPIRED', 'not enough time left') end
+
 -- Asks the run of a RUNNING work to stop: its worker trips the token, and the state changes when the run has ended.
 local function stop_run(id, reason)
   local record = redis.call('HMGET', work_key(id), 'worker', 'attempt', 'stopping')

@@ -1,4 +1,5 @@
 -- @include doorbell
+-- @include record
 -- How many runs of a work type, or of one partition of it, may be at once, and how many may start in a period.
 --
 -- A group is a type's name, or the name, a space and the partition. A work has a permit from its claim to the end of the
@@ -54,8 +55,12 @@ local function room_of(group, limit)
     local free = (limit.concurrent or math.huge) - redis.call('ZCARD', permits_key(group))
     return math.min(starts - redis.call('SCARD', released_key(group)), free)
   end
-  if starts > 0 and left() <= 0 then take_leaked(group) end
-  return left(), at
+  local room = left()
+  if starts > 0 and room <= 0 then
+    take_leaked(group)
+    room = left()
+  end
+  return room, at
 end
 
 local function note_start(id, attempt, group, limit)
@@ -82,9 +87,26 @@ local function hold_back(id, group, place, deadline, at)
   look_at(group, at)
 end
 
-local function give_permit(id, group)
+local function give_permit(id, group, released)
   redis.call('ZADD', permits_key(group), now, id)
+  if released then redis.call('SADD', released_key(group), id) end
   redis.call('HSET', work_key(id), 'permit', group)
+  keep_permit(id, group, released)
+end
+
+-- Ends a held work for which too little time is left; it is up to includes/ending.lua.
+local end_late
+
+-- Takes a work out of the line, where it is still held. Returns whether it is to be released: with others in line, the permit
+-- is not given to a work that would drop it at once.
+local function leave_line(id, group)
+  local record = redis.call('HMGET', work_key(id), 'held', 'name', 'partition', 'deadline')
+  if record[1] ~= group then return false end
+  redis.call('HDEL', work_key(id), 'held', 'reason')
+  local late = hopeless(record[2], record[3] or nil, record[4] - now)
+  if not late or redis.call('EXISTS', held_key(group)) == 0 then return true end
+  end_late(id)
+  return false
 end
 
 -- Releases held works of the group as far as there is room, those held longest first; they go ahead of the queue. Returns how
@@ -98,12 +120,8 @@ local function refill(group)
     local id = redis.call('ZPOPMIN', held_key(group))[1]
     if not id then break end
     looked = looked + 1
-    if redis.call('HGET', work_key(id), 'held') == group then
-      redis.call('HDEL', work_key(id), 'held', 'reason')
-      if limit then
-        give_permit(id, group)
-        redis.call('SADD', released_key(group), id)
-      end
+    if leave_line(id, group) then
+      if limit then give_permit(id, group, true) end
       released[#released + 1] = id
       left = left - 1
     end
@@ -119,4 +137,32 @@ local function give_back_permit(id, group)
   redis.call('SREM', released_key(group), id)
   redis.call('HDEL', work_key(id), 'permit')
   refill(group)
+end
+
+-- ms until whoever is number `held` (from 0) in line gets the permit or start that comes free as number `first` + `held`,
+-- of `count` that come back in turn, each so many ms (`span`) after the time in the sorted set.
+local function turn_of(key, held, first, count, span)
+  local place = first + held % count
+  local taken_at = redis.call('ZRANGE', key, place, place, 'WITHSCORES')[2]
+  return math.floor(held / count) * span + math.max((taken_at or now) + span - now, 0)
+end
+
+-- ms that one more work of the type would be held for its limit; 0 where it would get a permit at once. As with slots,
+-- those held before it take the permits in turn, and all for the same time.
+local function foresee_hold(name, partition)
+  local group = group_of(name, partition)
+  local limit = limit_of(group)
+  if not limit then return 0 end
+  local held, wait = redis.call('ZCARD', held_key(group)), 0
+  if limit.concurrent then
+    local free = limit.concurrent - redis.call('ZCARD', permits_key(group))
+    local before = held - math.max(free, 0)
+    local mean = known_runtime(name, partition) or 0
+    if before >= 0 then wait = turn_of(permits_key(group), before, math.max(-free, 0), limit.concurrent, mean) end
+  end
+  if limit.count then
+    local before = held - math.max(starts_left(group, limit) - redis.call('SCARD', released_key(group)), 0)
+    if before >= 0 then wait = math.max(wait, turn_of(starts_key(group), before, 0, limit.count, limit.period)) end
+  end
+  return wait
 end

@@ -8,11 +8,23 @@ local function life_of(deadline, retention)
   return deadline - now + retention + MAIL_TTL
 end
 
+local function outlive(key, ttl)
+  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
+end
+
 local function keep(id, key, deadline, retention)
   local ttl = life_of(deadline, retention)
   redis.call('PEXPIRE', work_key(id), ttl)
   redis.call('PEXPIRE', interests_key(id), ttl)
-  if key and key ~= '' and redis.call('PTTL', key_key(key)) < ttl then redis.call('PEXPIRE', key_key(key), ttl) end
+  if key and key ~= '' then outlive(key_key(key), ttl) end
+end
+
+-- The permits of a group live as long as the records of its works, or those of lost works would stay where a partition
+-- never comes again.
+local function keep_permit(id, group, released)
+  local ttl = redis.call('PTTL', work_key(id))
+  outlive(permits_key(group), ttl)
+  if released then outlive(released_key(group), ttl) end
 end
 
 -- The callers that were heard of in this call.
@@ -30,13 +42,15 @@ end
 local function add_interest(id, interest, deadline)
   note_interest(id, interest, deadline)
   local last = redis.call('ZREVRANGE', interests_key(id), 0, 0, 'WITHSCORES')[2]
-  local record = redis.call('HMGET', work_key(id), 'key', 'retention', 'deadline', 'state', 'worker', 'attempt')
+  local record = redis.call('HMGET', work_key(id), 'key', 'retention', 'deadline', 'state', 'worker', 'attempt',
+    'permit')
   redis.call('HSET', work_key(id), 'deadline', last)
   if record[4] == 'RUNNING' and record[3] ~= last then
     -- The run would trip its own token at the deadline that it knows.
     order(record[5], { id = id, attempt = tonumber(record[6]), extend = last - now })
   end
   keep(id, record[1], tonumber(last), tonumber(record[2]))
+  if record[7] then keep_permit(id, record[7], record[4] == 'PENDING') end
   redis.call('PEXPIRE', letter_key(id), life_of(tonumber(last), tonumber(record[2])))
 end
 
