@@ -30,7 +30,7 @@ from .records import (
 from .script import Argument, Call, script
 from .states import State, Verdict
 
-_SWEPT_AT_ONCE = 40  # dead messages: some one and a half milliseconds of Redis
+_SWEPT_AT_ONCE = 40  # dead messages: less than a millisecond of Redis
 _SUBMITTED_AT_ONCE = 25  # works: less than a millisecond of Redis
 _LETTERS_AT_ONCE = 65_536  # characters of their letters; a longer one goes alone
 _TURN = 10  # batches sent before other threads get the connection
@@ -164,19 +164,29 @@ class Ledger:
         self.ring(lane_of(id) or "", letters)
         return Answer(Verdict(verdict), reason)
 
-    def sweep(self, lane: str, *, told: bool) -> Swept:
-        """Takes dead messages off the head of the queue, a bounded number; with each one's head (JSON) if `told`."""
+    def sweep(self, lane: str, look_at: Callable[[Swept], bool], *, told: bool) -> None:
+        """Takes dead messages off the head of the queue, a bounded number at a time, up to a live one.
+
+        `look_at` is given what each step took, with the messages' headers if `told`, and ends the sweep by a no. The
+        next step is under way meanwhile, and comes in any case.
+        """
         if self._doorbell is not None:
-            return Swept({})  # another server's queue
+            return  # another server's queue
         call = script("sweep").bind(
             self.slots(lane),
             pulse_timeout=milliseconds(self._policy.pulse_timeout),
             limit=_SWEPT_AT_ONCE,
             told=int(told),
         )
-        counts, heads, letters = self.line.call(call)
-        self.ring(lane, letters)
-        return Swept(dict(_pairs(counts)), _pairs(heads))
+
+        def handle(reply: Any) -> bool:
+            counts, headers = reply
+            swept = Swept(dict(_pairs(counts)), _pairs(headers))
+            # Where fewer were dead, a live one came, or the end of the queue.
+            full = sum(swept.reasons.values()) == _SWEPT_AT_ONCE
+            return bool(counts) and look_at(swept) and full
+
+        self.line.repeat(call, handle)
 
     def offer(self, lane: str, ids: Sequence[str]) -> None:
         """Rings again, ahead of all others, for works whose message waits in a worker that is busy."""

@@ -83,6 +83,25 @@ class Line:
             replies += self._read(connection, outstanding, timeout)
         return replies
 
+    def repeat(self, call: Call, handle: Callable[[Any], bool]) -> None:
+        """The same script again and again, as long as `handle` says so when given a reply; after its no one more comes.
+
+        The next call is under way while `handle` looks at a reply. Nothing but the first is sent twice: raises
+        `LedgerUnavailable` with the fate of the last two unknown.
+        """
+        if not handle(self.batch([call])[0]):
+            return
+        with self._held(math.inf):
+            connection = self._connect(time.monotonic() + self._connect_timeout)
+            command = connection.pack_commands([call.command])
+            more = True
+            connection.send_packed_command(command, check_health=False)
+            while more:
+                [reply] = self._read(connection, 1, self._connect_timeout)
+                connection.send_packed_command(command, check_health=False)
+                more = handle(reply)
+            handle(*self._read(connection, 1, self._connect_timeout))
+
     def prepare(self) -> None:
         """Sees that there is a server to connect to, where that is ours to do. Raises `LedgerUnavailable`."""
         if self._before_connect is not None:

@@ -94,7 +94,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Dead messages that were taken out of a queue: how many by reason, and if asked for each one's head and reason."""
+    """Dead messages taken out of a queue: how many by reason; if asked, each one's headers (JSON) and reason."""
 
     reasons: dict[str, int]
     messages: tuple[tuple[str, str], ...] = ()

@@ -204,20 +204,22 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         give_up_at = time.monotonic() + _SWEEP
         reasons: Counter[str] = Counter()
         lane = lane_of(self.id) or ""
+
+        def look_at(swept: Swept) -> bool:
+            reasons.update(swept.reasons)
+            self._announce_swept(swept)
+            return time.monotonic() < give_up_at
+
         try:
-            while (swept := self._runtime.ledger.sweep(lane, told=told)).reasons:
-                reasons.update(swept.reasons)
-                self._announce_swept(swept)
-                if time.monotonic() > give_up_at:
-                    break
+            self._runtime.ledger.sweep(lane, look_at, told=told)
         except LedgerUnavailable as error:
             _log.error("%s", error)
         for reason, count in reasons.items():
             _log.info("DROP %d more of lane %s: %s", count, lane, reason)
 
     def _announce_swept(self, swept: Swept) -> None:
-        for message, reason in swept.messages:
-            headers = json.loads(message)["headers"]
+        for text, reason in swept.messages:
+            headers = json.loads(text)
             self._eventer.send(
                 "task-dropped",
                 uuid=headers["id"],

@@ -11,6 +11,7 @@ from celery import bootsteps
 from kombu.common import ignore_errors
 
 _PERIOD: Final = 0.1  # seconds that an event may be late
+_AT_ONCE: Final = 240  # events that make a message however late; some 100 KB
 
 
 class TellInBulk(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
@@ -21,6 +22,7 @@ class TellInBulk(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is un
     def start(self, consumer: Any) -> None:
         """The broker is there, and a new dispatcher."""
         if consumer.hub is not None:
+            consumer.event_dispatcher.buffer_limit = _AT_ONCE
             consumer.event_dispatcher.on_send_buffered = _Later(consumer.hub, consumer.event_dispatcher)
 
     def stop(self, consumer: Any) -> None:

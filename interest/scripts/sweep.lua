@@ -2,8 +2,8 @@
 -- dead ones never reach a worker. Only where the queue is in this Redis.
 --
 -- KEYS   lane, and the queue's list
--- ARGV   `pulse_timeout` in ms; `limit` is how many messages are looked at; `told` is 1 if the messages' heads are wanted
--- Reply  { flat list: a reason, how many died of it; flat list: a message's head, its reason; letters }
+-- ARGV   `pulse_timeout` in ms; `limit` is how many messages are looked at; `told` is 1 if the messages' headers are wanted
+-- Reply  { flat list: a reason, how many died of it; flat list: a message's headers, its reason }
 -- Mail   callers who still wait for a work that ends
 --
 -- @include keys
@@ -12,52 +12,64 @@
 local pulse_timeout, limit, told = unpack(ARGV)
 pulse_timeout, limit = tonumber(pulse_timeout), tonumber(limit)
 
-local counts, heads = {}, {}
+local counts, headers = {}, {}
 -- What all those that end here have in common is done once, for all of them.
-local buried = { pending = {}, gone = {}, totals = {}, EXPIRED = {}, CANCELLED = {} }
+local buried = { works = 0, pending = {}, gone = {}, reasons = {}, EXPIRED = {}, CANCELLED = {} }
 -- How many of those that are still counted as waiting do so no more.
 local leaving = 0
 
-local function id_of(message)
-  return string.match(string.sub(message, 1, 200), '^{"properties":{"correlation_id":"([^"]+)"')
+local function headers_of(message)
+  local begins = string.find(message, '"headers":{', 1, true)
+  local ends = string.find(message, '},"content-type"', 1, true)
+  return begins and ends and string.sub(message, begins + 10, ends) or '{}'
 end
 
--- What of a message tells whose it is: all but its body.
-local function head_of(message)
-  local ends = string.find(message, '},"content-type"', 1, true)
-  return ends and string.sub(message, 1, ends) .. '}' or message
+-- Numbers as texts, made once: Redis takes as long to make them as for the command.
+local now_text, lives = string.format('%d', now), {}
+local function life_after(retention)
+  if not lives[retention] then
+    local ms = tonumber(retention)
+    lives[retention] = { ms = ms, ttl = string.format('%d', math.max(ms, 1)), till = string.format('%d', now + ms) }
+  end
+  return lives[retention]
 end
 
 -- As `end_work` does, for a work that nobody waits for and nothing waits for. Callers past their deadline have failed by
 -- themselves, and those that are gone hear nothing.
-local function bury(id, record, reason)
-  local state, retention = state_for(reason), tonumber(record.retention)
-  redis.call('HSET', work_key(id), 'state', state, 'reason', reason, 'finished_at', now, 'callers', 0)
-  redis.call('PEXPIRE', work_key(id), math.max(retention, 1))
+local function bury(id, work, record, reason)
+  local state, life = state_for(reason), life_after(record.retention)
+  redis.call('HSET', work, 'state', state, 'reason', reason, 'finished_at', now_text)
+  redis.call('PEXPIRE', work, life.ttl)
   local left = record.deadline - now
-  if left > retention then redis.call('SET', tombstone_key(id), '', 'PX', left) end
-  local total = state .. ': ' .. reason
-  buried.totals[total] = (buried.totals[total] or 0) + 1
-  table.insert(buried.pending, id)
-  table.insert(buried.gone, letter_key(id))
-  table.insert(buried.gone, interests_key(id))
-  table.insert(buried[state], now + retention)
-  table.insert(buried[state], id)
+  if left > life.ms then redis.call('SET', tombstone_key(id), '', 'PX', left) end
+  buried.reasons[reason] = (buried.reasons[reason] or 0) + 1
+  local number, ended = buried.works + 1, buried[state]
+  buried.works = number
+  buried.pending[number] = id
+  buried.gone[2 * number - 1], buried.gone[2 * number] = letter_key(id), interests_key(id)
+  ended[#ended + 1] = life.till
+  ended[#ended + 1] = id
   if record.queued then
     leaving = leaving + 1
-    local sums = buried[record.importance] or { works = 0, cost = 0 }
-    buried[record.importance] = { works = sums.works + 1, cost = sums.cost + record.queued }
+    local sums = buried[record.importance]
+    if not sums then
+      sums = { works = 0, cost = 0 }
+      buried[record.importance] = sums
+    end
+    sums.works, sums.cost = sums.works + 1, sums.cost + record.queued
   end
 end
 
 local function end_buried()
-  if #buried.pending == 0 then return end
+  if buried.works == 0 then return end
   redis.call('ZREM', index_key('PENDING'), unpack(buried.pending))
   redis.call('UNLINK', unpack(buried.gone))
   for _, state in ipairs({ 'EXPIRED', 'CANCELLED' }) do
     if #buried[state] > 0 then redis.call('ZADD', index_key(state), unpack(buried[state])) end
   end
-  for total, count in pairs(buried.totals) do redis.call('HINCRBY', totals_key, total, count) end
+  for reason, count in pairs(buried.reasons) do
+    redis.call('HINCRBY', totals_key, state_for(reason) .. ': ' .. reason, count)
+  end
   for _, importance in ipairs(IMPORTANCES) do
     local sums = buried[importance]
     if sums then leave_queue(importance, sums.cost, sums.works) end
@@ -79,24 +91,21 @@ local function end_others()
   for _, each in ipairs(ending) do end_work(each.id, state_for(each.reason), each.reason) end
 end
 
-local FIELDS = { 'state', 'reason', 'name', 'partition', 'deadline', 'retention', 'queued', 'importance', 'successor',
-  'permit', 'held' }
-
-local function read(id)
-  local record = {}
-  for i, value in ipairs(redis.call('HMGET', work_key(id), unpack(FIELDS))) do record[FIELDS[i]] = value or nil end
-  record.importance = record.importance or 'normal'
-  return record
+local function read(work)
+  local found = redis.call('HMGET', work, 'state', 'deadline', 'retention', 'queued', 'importance', 'successor',
+    'permit', 'held')
+  return { state = found[1], deadline = found[2], retention = found[3], queued = found[4],
+    importance = found[5] or 'normal', successor = found[6], permit = found[7], held = found[8] }
 end
 
 -- Why a pending work is dead, or nil if a worker is to ask about it.
-local function death_of(id, record)
+local function death_of(id, work, record)
   if tonumber(record.deadline) <= now then return 'deadline passed' end
   local verdict, deadline = weigh(id, pulse_timeout)
   if UNWANTED[verdict] then return UNWANTED[verdict] end
-  local others = line_before() - leaving > 1
-  local late = others and verdict == 'wanted' and hopeless(record.name, record.partition, deadline - now)
-  return late and 'not enough time left' or nil
+  if verdict ~= 'wanted' or line_before() - leaving <= 1 then return nil end
+  local kind = redis.call('HMGET', work, 'name', 'partition')
+  return hopeless(kind[1], kind[2], deadline - now) and 'not enough time left' or nil
 end
 
 -- Why a message without a record is dead, or nil if a worker is to ask about it: the ledger may have lost the record.
@@ -109,30 +118,31 @@ end
 
 -- Whether the message is dead, and its work ended.
 local function dead(message)
-  local id = id_of(message)
+  local id = string.match(message, '^{"properties":{"correlation_id":"([^"]+)"')
   if not id then return false end
-  local record, reason = read(id), nil
+  local work = work_key(id)
+  local record, reason = read(work), nil
   if not record.state then
     reason = death_without_record(id, message)
     if not reason then return false end
   elseif record.state == 'PENDING' then
-    reason = death_of(id, record)
+    reason = death_of(id, work, record)
     if not reason then return false end
     if record.successor or record.permit or record.held then
       end_later(id, record, reason)
     elseif reason == 'not enough time left' then
       end_work(id, state_for(reason), reason)
     else
-      bury(id, record, reason)
+      bury(id, work, record, reason)
     end
   else
     local ended = record.state == 'CANCELLED' or record.state == 'EXPIRED'
-    reason = ended and record.reason or 'duplicate delivery'
+    reason = ended and redis.call('HGET', work, 'reason') or 'duplicate delivery'
   end
   counts[reason] = (counts[reason] or 0) + 1
   if told == '1' then
-    heads[#heads + 1] = head_of(message)
-    heads[#heads + 1] = reason
+    headers[#headers + 1] = headers_of(message)
+    headers[#headers + 1] = reason
   end
   return true
 end
@@ -149,12 +159,15 @@ local function count_dead(list, most)
   return count
 end
 
+local room = limit
 for _, importance in ipairs(IMPORTANCES) do
   local list = list_of(importance)
-  local count = count_dead(list, limit)
+  local count = count_dead(list, room)
   if count > 0 then redis.call('LTRIM', list, 0, -1 - count) end
-  limit = limit - count
+  room = room - count
 end
+-- There is more to come: caretakers leave it to the sweep.
+if room == 0 then redis.call('HSET', evidence_key, 'swept_at', now) end
 end_buried()
 end_others()
 local totals = {}
@@ -162,4 +175,4 @@ for reason, count in pairs(counts) do
   totals[#totals + 1] = reason
   totals[#totals + 1] = count
 end
-return { totals, heads, letters }
+return { totals, headers }

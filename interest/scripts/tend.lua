@@ -9,6 +9,7 @@
 -- @include ending
 local OVERTAKEN = 2000      -- ms; messages come roughly in the order of their rings
 local LONGEST_LOOK = 300000 -- ms between two looks at a work in a long queue
+local SWEEPING = 1000       -- ms after a step of a sweep that ended amid dead messages
 local SILENT = 3600000      -- ms after which a caller or a worker is forgotten
 
 local limit, lease, max_deliveries, pulse_timeout, idle = unpack(ARGV)
@@ -35,9 +36,17 @@ local function stranded()
   return found
 end
 
+-- Where dead messages are swept in bulk just now, the sweep will come to these far more cheaply.
+local swept_at = tonumber(redis.call('HGET', evidence_key, 'swept_at')) or 0
+local function left_to_sweep(queued)
+  return queued and queue_list and now - swept_at < SWEEPING
+end
+
 local function look_after_pending(id, record)
   local reason = UNWANTED[weigh(id, pulse_timeout)]
-  if reason then
+  if reason and left_to_sweep(record[5]) then
+    redis.call('ZADD', index_key('PENDING'), now + SWEEPING, id)
+  elseif reason then
     end_work(id, state_for(reason), reason)
   elseif not record[2] or unheard(tonumber(record[2]), record[4] or 'normal') then
     ring(id)
@@ -75,7 +84,7 @@ local pending = due('PENDING')
 if #pending == 0 then pending = stranded() end
 for _, id in ipairs(due('RUNNING')) do look_after_running(id) end
 for _, id in ipairs(pending) do
-  local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline', 'importance')
+  local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline', 'importance', 'queued')
   if record[1] == 'PENDING' then
     look_after_pending(id, record)
   else

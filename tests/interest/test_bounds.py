@@ -126,6 +126,10 @@ def tend(lane: Lane, ids: list[str]) -> None:
         pass
 
 
+def sweep(lane: Lane, ids: list[str]) -> None:
+    lane.ledger.sweep(lane.name, lambda swept: False, told=True)
+
+
 def ask_for_all(lane: Lane, ids: list[str]) -> None:
     while message := lane.redis.rpop(lane.keys.queues[1]):
         lane.ask(json.loads(message)["properties"]["correlation_id"])
@@ -149,6 +153,7 @@ def forget_a_page(lane: Lane, ids: list[str]) -> None:
         (overdue, tend),
         (without_leases, tend),
         (held, tend),
+        (overdue, sweep),
         (overdue, ask_for_all),
         (running, beat_for_two_hundred),
         (ended, forget_a_page),

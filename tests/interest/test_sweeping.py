@@ -1,11 +1,12 @@
 """Dead work behind dead work never reaches a worker."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from askfirst.interest.limits import Declaration, Limit, declare
-from askfirst.interest.records import Submission
+from askfirst.interest.records import Submission, Swept
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
@@ -16,10 +17,40 @@ def test_live_work_behind_a_crowd_of_dead_work_is_reached_after_a_few_sweeps(lan
     dead = [lane.submit(timeout=1, interest=f"d:gone:{n}") for n in range(2 * BULK + 10)]
     live = lane.submit(timeout=600)
     lane.let_pass(2)
-    assert [sweep(lane) for _ in range(4)] == [{Reason.DEADLINE_PASSED: n} for n in (BULK, BULK, 10)] + [{}]
+    assert [step.reasons for step in steps(lane)] == [{Reason.DEADLINE_PASSED: n} for n in (BULK, BULK, 10)]
     assert {lane.state(each.id) for each in dead} == {State.EXPIRED}
     assert lane.rung() == [live.id]
     assert lane.ask(live.id).verdict is Verdict.RUN
+
+
+def test_a_sweep_that_is_told_to_end_takes_no_more_than_what_is_under_way(lane: Lane) -> None:
+    for n in range(4 * BULK):
+        lane.submit(timeout=1, interest=f"d:gone:{n}")
+    lane.let_pass(2)
+    assert [len(step.messages) for step in steps(lane, most=2, told=True)] == [BULK, BULK, BULK]
+    assert len(lane.rung()) == BULK
+
+
+def test_caretakers_leave_dead_work_to_a_sweep_that_is_under_way(lane: Lane) -> None:
+    works = [lane.submit(timeout=1, interest=f"d:gone:{n}") for n in range(2 * BULK + 1)]
+    lane.let_pass(2)
+    steps(lane, most=1)
+    last = works[-1].id
+    lane.tend()
+    assert lane.state(last) is State.PENDING
+    lane.let_pass(1.1)
+    lane.tend()
+    assert lane.state(last) is State.EXPIRED, "the sweep has ended, and not come to it"
+
+
+def test_a_sweep_that_met_a_live_work_leaves_nothing_to_caretakers_undone(lane: Lane) -> None:
+    lane.submit(timeout=1, interest="d:gone:1")
+    lane.submit(timeout=600)
+    behind = lane.submit(timeout=1, interest="d:gone:2")
+    lane.let_pass(2)
+    steps(lane)
+    lane.tend()
+    assert lane.state(behind.id) is State.EXPIRED
 
 
 def test_each_importance_has_its_own_queue_and_is_swept(lane: Lane) -> None:
@@ -34,8 +65,8 @@ def test_each_importance_has_its_own_queue_and_is_swept(lane: Lane) -> None:
 def test_swept_messages_are_told_with_their_reasons_if_wanted(lane: Lane) -> None:
     ids = [lane.submit(timeout=1, interest=f"d:gone:{n}").id for n in range(3)]
     lane.let_pass(2)
-    swept = lane.ledger.sweep(lane.name, told=True)
-    assert [(json.loads(head)["headers"]["id"], reason) for head, reason in swept.messages] == [
+    [swept] = steps(lane, told=True)
+    assert [(json.loads(headers)["id"], reason) for headers, reason in swept.messages] == [
         (id, Reason.DEADLINE_PASSED) for id in ids
     ]
 
@@ -146,5 +177,21 @@ def limited_to_one(lane: Lane) -> list[Submission]:
     return [lane.submit(timeout=600), lane.submit(timeout=5, detached=True), lane.submit(timeout=600)]
 
 
+def steps(lane: Lane, *, most: int = 99, told: bool = False) -> list[Swept]:
+    """What a sweep takes step by step; told to end after so many of them."""
+    found: list[Swept] = []
+
+    def look_at(swept: Swept) -> bool:
+        found.append(swept)
+        return len(found) < most
+
+    lane.ledger.sweep(lane.name, look_at, told=told)
+    return found
+
+
 def sweep(lane: Lane) -> dict[str, int]:
-    return lane.ledger.sweep(lane.name, told=False).reasons
+    """How many died of what."""
+    reasons: Counter[str] = Counter()
+    for swept in steps(lane):
+        reasons.update(swept.reasons)
+    return dict(reasons)

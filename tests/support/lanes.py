@@ -208,7 +208,7 @@ class Lane:
                 self._shift_fields(key, _TIMES_OF_A_WORK, milliseconds)
             elif kind == "evidence":
                 heard = [f"heard:{importance}" for importance in ("critical", "normal", "sheddable")]
-                self._shift_fields(key, ("last", "since", *heard), milliseconds)
+                self._shift_fields(key, ("last", "since", "swept_at", *heard), milliseconds)
             elif kind == "load":
                 self._shift_fields(key, ("slots_at",), milliseconds)
             elif kind == "runtimes":

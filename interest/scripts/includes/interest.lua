@@ -36,7 +36,7 @@ local function weigh(id, pulse_timeout)
       end
     end
     offset = offset + 64
-  until #page == 0
+  until #page < 128
   if verdict then return verdict, deadline end
   if redis.call('EXISTS', interests_key(id)) == 1 then return 'expired' end
   return 'none'
