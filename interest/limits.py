@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from ..config.units import Rate
 from .ledger import Ledger
-from .script import script
+from .script import Call, script
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,23 @@ class LimitInUse:
     """Works that wait for one."""
 
 
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """What setting or lifting a limit did: what was in force, what is now."""
+
+    was_set: bool
+    """Whether something had been set for just this type or partition."""
+    before: Limit
+    now: Limit
+
+
+class Changes(TypedDict, total=False):
+    """The parts of a limit that are to change; None: no such limit, whatever is declared."""
+
+    max_concurrent: int | None
+    rate: Rate | None
+
+
 def declare(ledger: Ledger, lane: str, types: Mapping[str, Declaration], max_pending: int | None) -> None:
     """Makes the limits of these types, their expected run times and the lane's bound known to all."""
     names = ledger.keys(lane)
@@ -75,12 +93,33 @@ def declare(ledger: Ledger, lane: str, types: Mapping[str, Declaration], max_pen
     ledger.line.batch([*commands, bound])
 
 
-def set_limit(ledger: Ledger, lane: str, name: str, partition: str | None, limit: Limit | None) -> None:
+def set_limit(ledger: Ledger, lane: str, name: str, partition: str | None, limit: Limit | None) -> LimitChange:
     """Sets a type's limit, or one partition's, instead of the declared one; None lifts what was set."""
-    call = script("set_limit").bind(
-        ledger.slots(lane), group=_group(name, partition), limit=limit.as_text() if limit else ""
-    )
-    ledger.ring(lane, ledger.line.call(call))
+    return _set(ledger, lane, _group(name, partition), limit.as_text() if limit else "")
+
+
+def change_limit(
+    ledger: Ledger, lane: str, name: str, partition: str | None, **changes: Unpack[Changes]
+) -> LimitChange:
+    """The same for just `max_concurrent` or `rate`: what is not given stays as it is in force at that moment."""
+    concurrent, rate = Limit(**changes).as_text().split(" ", 1)
+    kept = (concurrent if "max_concurrent" in changes else "=", rate if "rate" in changes else "= =")
+    return _set(ledger, lane, _group(name, partition), " ".join(kept))
+
+
+def _set(ledger: Ledger, lane: str, group: str, limit: str) -> LimitChange:
+    slots = ledger.slots(lane)
+
+    def spread(cursor: str) -> Call:
+        return script("spread_limit").bind(slots, group=group, cursor=cursor)
+
+    set_it = script("set_limit").bind(slots[:1], group=group, limit=limit)
+    (was_set, before, now), (cursor, letters) = ledger.line.batch([set_it, spread("")])
+    ledger.ring(lane, letters)
+    while cursor:
+        cursor, letters = ledger.line.call(spread(cursor))
+        ledger.ring(lane, letters)
+    return LimitChange(bool(was_set), Limit.from_text(before), Limit.from_text(now))
 
 
 def limits_of(ledger: Ledger, lane: str) -> list[LimitInUse]:

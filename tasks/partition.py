@@ -8,6 +8,7 @@ from typing import Any
 from ..interest.errors import InvalidPayload
 
 _LONGEST = 200  # characters; it becomes part of Redis keys and of what operators read
+_EXACT = 2**53  # beyond that a float is no certain whole number
 
 
 def partition_of(name: str, argument: str, payload: str, default: Any) -> str:
@@ -15,7 +16,8 @@ def partition_of(name: str, argument: str, payload: str, default: Any) -> str:
 
     Raises `InvalidPayload` if that is no short printable text.
     """
-    value = json.loads(payload).get(argument, default)
+    arguments = _read(payload)
+    value = arguments[argument] if argument in arguments else _read(json.dumps(default))
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
     if not 0 < len(text) <= _LONGEST or not text.isprintable():
         raise InvalidPayload(
@@ -23,3 +25,13 @@ def partition_of(name: str, argument: str, payload: str, default: Any) -> str:
             f"got {text[:_LONGEST]!r}"
         )
     return text
+
+
+def _read(text: str) -> Any:
+    """JSON with whole numbers as such: whether 1 or 1.0 is written depends on who writes it."""
+    return json.loads(text, parse_float=_number)
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= _EXACT else value

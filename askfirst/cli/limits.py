@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +15,7 @@ from .printing import UNLIMITED, as_json, console, printable, table
 
 if TYPE_CHECKING:
     from askfirst.interest.ledger import Ledger
-    from askfirst.interest.limits import Limit, LimitInUse
+    from askfirst.interest.limits import Limit, LimitChange, LimitInUse
 
 _LONGEST_PARTITION = 200  # characters, as works have them
 
@@ -80,10 +79,9 @@ def set_(
     is in force; "none" means no such limit, whatever is declared. A partition's own limit comes before the type's.
     """
     from askfirst.config.units import rate as read_rate
-    from askfirst.interest.limits import set_limit
-    from askfirst.interest.standing import limit_in_force
+    from askfirst.interest.limits import Changes, change_limit
 
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     if max_concurrent is not None:
         changes["max_concurrent"] = _wish("--max-concurrent", max_concurrent, _count)
     if rate is not None:
@@ -92,10 +90,8 @@ def set_(
         raise click.UsageError("nothing to set: give --max-concurrent, --rate or both")
     ledger = _ledger(given)
     lane = _lane(ledger, name, partition)
-    before = limit_in_force(ledger, lane, name, partition)
-    now = dataclasses.replace(before, **changes)
-    set_limit(ledger, lane, name, partition, now)
-    _print_change("set", lane, name, partition, before, now, as_json_)
+    change = change_limit(ledger, lane, name, partition, **changes)
+    _print_change("set", lane, name, partition, change, as_json_)
 
 
 @limits.command()
@@ -110,16 +106,11 @@ def clear(given: Given, name: str, partition: str | None, as_json_: bool) -> Non
     partitions stays.
     """
     from askfirst.interest.limits import set_limit
-    from askfirst.interest.standing import limit_in_force, own_limit
 
     ledger = _ledger(given)
     lane = _lane(ledger, name, partition)
-    before = limit_in_force(ledger, lane, name, partition)
-    was_set = own_limit(ledger, lane, name, partition) is not None
-    if was_set:
-        set_limit(ledger, lane, name, partition, None)
-    now = limit_in_force(ledger, lane, name, partition)
-    _print_change("cleared" if was_set else "nothing was set", lane, name, partition, before, now, as_json_)
+    change = set_limit(ledger, lane, name, partition, None)
+    _print_change("cleared" if change.was_set else "nothing was set", lane, name, partition, change, as_json_)
 
 
 def limit_text(limit: Limit | None) -> str:
@@ -185,14 +176,14 @@ def _print(rows: Sequence[LimitInUse], as_json_: bool) -> None:
 
 
 def _print_change(
-    done: str, lane: str, name: str, partition: str | None, before: Limit, now: Limit, as_json_: bool
+    done: str, lane: str, name: str, partition: str | None, change: LimitChange, as_json_: bool
 ) -> None:
     if as_json_:
         changed = {"lane": lane, "name": name, "partition": partition}
-        click.echo(as_json(changed | {"before": limit_json(before), "in_force": limit_json(now)}))
+        click.echo(as_json(changed | {"before": limit_json(change.before), "in_force": limit_json(change.now)}))
         return
     what = printable(name if partition is None else f"{name} {partition}")
-    click.echo(f"{what}  {done}: {limit_text(now)} in force, was {limit_text(before)}")
+    click.echo(f"{what}  {done}: {limit_text(change.now)} in force, was {limit_text(change.before)}")
 
 
 def _published(ledger: Ledger, name: str) -> dict[str, Any]:

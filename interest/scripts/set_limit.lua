@@ -1,38 +1,23 @@
--- Sets or lifts the limits of a work type or of one of its partitions; held works that may run now are released.
+-- Sets or lifts the limit of a work type or of one of its partitions. What follows from it is up to spread_limit.lua.
 --
--- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   `group` as in includes/limits.lua; `limit` is "concurrent count period" ('-' for none) or empty to lift it
--- Reply  letters
+-- KEYS   lane
+-- ARGV   `group` as in includes/limits.lua; `limit` is "concurrent count period" ('-' for none, '=' for what is in force)
+--        or empty to lift what was set
+-- Reply  { 1 if something had been set for just this group, what was in force, what is now } as texts without '='
 --
 -- @include keys
 -- @include ending
-local RUNS_LOOKED_AT = 500
-
 local group, limit = unpack(ARGV)
 
--- Runs that began while there was no limit have no permit, and count all the same.
-local function give_permits_to_runs()
-  local name = string.match(group, '^%S+')
-  for _, id in ipairs(redis.call('ZRANGE', index_key('RUNNING'), 0, RUNS_LOOKED_AT - 1)) do
-    local record = redis.call('HMGET', work_key(id), 'state', 'name', 'partition', 'permit')
-    if record[1] == 'RUNNING' and record[2] == name and not record[4] then
-      local its_group = group_of(name, record[3] or nil)
-      if limit_of(its_group) then give_permit(id, its_group) end
-    end
-  end
-end
-
+local field, before = 'set ' .. group, limit_text(group)
+local was_set = redis.call('HEXISTS', limits_key, field)
 if limit == '' then
-  redis.call('HDEL', limits_key, 'set ' .. group)
+  redis.call('HDEL', limits_key, field)
 else
-  redis.call('HSET', limits_key, 'set ' .. group, limit)
+  local concurrent, rate = string.match(limit, '^(%S+) (%S+ %S+)$')
+  local its_concurrent, its_rate = string.match(before, '^(%S+) (%S+ %S+)$')
+  concurrent = concurrent == '=' and its_concurrent or concurrent
+  rate = rate == '= =' and its_rate or rate
+  redis.call('HSET', limits_key, field, concurrent .. ' ' .. rate)
 end
-give_permits_to_runs()
--- All groups with held works are looked at in the next round; this one's, and the type's only one, at once.
-for _, held in ipairs(redis.call('ZRANGE', index_key('HELD'), 0, -1)) do
-  if held == group or string.sub(held, 1, #group + 1) == group .. ' ' then
-    redis.call('ZADD', index_key('HELD'), now, held)
-  end
-end
-refill(group)
-return letters
+return { was_set, before, limit_text(group) }

@@ -113,6 +113,36 @@ def held(lane: Lane, many: int) -> list[str]:
     return ids
 
 
+def held_apart(lane: Lane, many: int) -> list[str]:
+    """One in each partition, behind one that runs."""
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1))}, None)
+    ids = [lane.submit(partition=f"p{n // 2}").id for n in range(2 * many)]
+    for id in ids:
+        lane.verdict(id)
+    lane.messages()
+    return ids
+
+
+def held_too_long(lane: Lane, many: int) -> list[str]:
+    """All in one line, and none but the last can be done in time."""
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1), expected=600.0)}, None)
+    ids = [lane.submit(timeout=timeout).id for timeout in (6000, *[500] * many, 6000)]
+    for id in ids:
+        lane.verdict(id)
+    lane.messages()
+    return ids
+
+
+def change_limit(lane: Lane, ids: list[str]) -> None:
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=10))
+
+
+def finish_the_first_and_tend(lane: Lane, ids: list[str]) -> None:
+    lane.finish(lane.submission(id=ids[0]))
+    tend(lane, ids)
+    assert lane.rung() == [ids[-1]]
+
+
 def ended(lane: Lane, many: int) -> list[str]:
     ids = many_works(lane, many)
     for id in ids:
@@ -165,6 +195,16 @@ def test_a_call_takes_no_longer_however_many_there_are(
     of_many = longest(prepare, act, 500)
     assert of_many < LIMIT
     assert longest(prepare, act, 1000) <= of_many
+
+
+@pytest.mark.parametrize(
+    ("prepare", "act"),
+    [(running, change_limit), (held_apart, change_limit), (held_too_long, finish_the_first_and_tend)],
+)
+def test_many_runs_or_held_works_hold_nobody_up(
+    longest: Callable[..., int], prepare: Prepare[Any], act: Act[Any]
+) -> None:
+    assert longest(prepare, act, 1000) < LIMIT
 
 
 @pytest.mark.parametrize("act", [all_callers_gone, all_callers_in_doubt, beat])

@@ -1,9 +1,20 @@
 """How many runs of a type, or of one partition of it, may be at once and may start in a period, in the whole fleet."""
 
+from typing import Any
+
 import pytest
 
 from askfirst.config.units import Rate
-from askfirst.interest.limits import Declaration, Limit, LimitInUse, declare, limits_of, set_limit
+from askfirst.interest.limits import (
+    Declaration,
+    Limit,
+    LimitChange,
+    LimitInUse,
+    change_limit,
+    declare,
+    limits_of,
+    set_limit,
+)
 from askfirst.interest.records import Submission
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
@@ -248,6 +259,34 @@ def test_runs_from_before_there_was_a_limit_count(lane: Lane) -> None:
     assert lane.rung() == []
     lane.finish(runs[1])
     assert lane.rung() == [held.id]
+
+
+def test_all_runs_from_before_count_and_all_partitions_hear_of_it_however_many(lane: Lane) -> None:
+    runs = [lane.running(timeout=600, partition="busy") for _ in range(600)]
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=1))
+    assert lane.redis.zcard(lane.keys.permits("t busy")) == len(runs)
+    held = [lane.submit(timeout=600, partition=f"p{n % 300}") for n in range(600)]
+    for work in held:
+        lane.deliver(work.id)
+    lane.messages()
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=2))
+    while lane.tend() == 0:
+        pass
+    assert set(lane.rung()) == {work.id for work in held[300:]}
+
+
+def test_a_part_of_a_limit_changes_and_the_other_stays_as_it_is_in_force(limited: Lane) -> None:
+    def change(partition: str | None = None, **changes: Any) -> LimitChange:
+        return change_limit(limited.ledger, limited.name, "t", partition, **changes)
+
+    declared, rate = Limit(max_concurrent=2), Rate(5, 1.0)
+    assert change(rate=rate) == LimitChange(False, declared, Limit(2, rate))
+    assert change(max_concurrent=7) == LimitChange(True, Limit(2, rate), Limit(7, rate))
+    assert change("p", max_concurrent=None) == LimitChange(False, Limit(7, rate), Limit(None, rate))
+    assert change("p", rate=None) == LimitChange(True, Limit(None, rate), Limit())
+    assert set_limit(limited.ledger, limited.name, "t", "p", None) == LimitChange(True, Limit(), Limit(7, rate))
+    assert set_limit(limited.ledger, limited.name, "t", None, None) == LimitChange(True, Limit(7, rate), declared)
+    assert set_limit(limited.ledger, limited.name, "t", None, None) == LimitChange(False, declared, declared)
 
 
 def test_a_limit_for_one_partition_leaves_the_others_alone(lane: Lane) -> None:

@@ -5,9 +5,9 @@ import pytest
 from askfirst.config.units import Rate
 from askfirst.interest import activity
 from askfirst.interest.activity import activity_of
-from askfirst.interest.limits import Declaration, Limit, declare, set_limit
+from askfirst.interest.limits import Declaration, Limit, LimitInUse, declare, limits_of, set_limit
 from askfirst.interest.load import LaneLoad, load_of
-from askfirst.interest.standing import in_force, limit_in_force, own_limit
+from askfirst.interest.standing import in_force
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
@@ -142,14 +142,13 @@ def test_a_type_with_partitions_is_the_sum_of_them(lane: Lane) -> None:
 
 
 def test_the_nearest_limit_holds(lane: Lane) -> None:
-    ledger, name = lane.ledger, lane.name
-    assert limit_in_force(ledger, name, "t", "p") == Limit()
-    declare(ledger, name, {"t": Declaration(Limit(max_concurrent=1))}, None)
-    assert limit_in_force(ledger, name, "t", "p") == Limit(max_concurrent=1)
-    set_limit(ledger, name, "t", None, Limit(max_concurrent=2))
-    assert limit_in_force(ledger, name, "t", "p") == limit_in_force(ledger, name, "t", None) == Limit(max_concurrent=2)
-    set_limit(ledger, name, "t", "p", Limit(rate=Rate(3, 1.0)))
-    assert limit_in_force(ledger, name, "t", "p") == Limit(rate=Rate(3, 1.0))
-    assert limit_in_force(ledger, name, "t", None) == Limit(max_concurrent=2)
-    assert own_limit(ledger, name, "t", "p") == Limit(rate=Rate(3, 1.0))
-    assert own_limit(ledger, name, "t", "q") is None
+    def row(partition: str | None) -> LimitInUse:
+        return next(row for row in limits_of(lane.ledger, lane.name) if row.partition == partition)
+
+    declare(lane.ledger, lane.name, {"t": Declaration(Limit(max_concurrent=1))}, None)
+    assert in_force(row(None)) == Limit(max_concurrent=1)
+    set_limit(lane.ledger, lane.name, "t", None, Limit(max_concurrent=2))
+    assert in_force(row(None)) == Limit(max_concurrent=2)
+    set_limit(lane.ledger, lane.name, "t", "p", Limit(rate=Rate(3, 1.0)))
+    assert in_force(row("p")) == Limit(rate=Rate(3, 1.0))
+    assert in_force(row(None)) == Limit(max_concurrent=2)

@@ -18,6 +18,10 @@ def by_exchange(exchange: str, day: date | None = None) -> None: ...
 def by_tenant(tenant: int | list[str] | None = 7) -> None: ...
 
 
+@work(name="by-size", timeout=1, partition_by="size")
+def by_size(size: float | list[float] = 2.0) -> None: ...
+
+
 @work(name="undivided", timeout=1)
 def undivided(tenant: str) -> None: ...
 
@@ -36,6 +40,12 @@ def both(function: Any) -> list[Callee]:
         (by_tenant, {"tenant": None}, "null"),
         (by_tenant, {"tenant": ["a", "b"]}, '["a","b"]'),
         (by_tenant, {}, "7"),
+        (by_size, {"size": 1}, "1"),
+        (by_size, {"size": 1.0}, "1"),
+        (by_size, {"size": 1.5}, "1.5"),
+        (by_size, {"size": 1e300}, "1e+300"),
+        (by_size, {"size": [1, 2.0, -0.0]}, "[1,2,0]"),
+        (by_size, {}, "2"),
         (undivided, {"tenant": "x"}, ""),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),

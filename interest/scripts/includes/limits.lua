@@ -15,14 +15,17 @@ local function group_of(name, partition)
   return partition and name .. ' ' .. partition or name
 end
 
--- `concurrent` runs at once, `count` starts in `period` ms; nil where there is no such limit. What an operator has set
--- for the group comes before what one has set for the type, and that before what the type declares.
-local function limit_of(group)
+-- The limit in force as "concurrent count period", '-' for what is not limited: what an operator has set for the group comes
+-- before what one has set for the type, and that before what the type declares.
+local function limit_text(group)
   local name = string.match(group, '^%S+')
   local found = redis.call('HMGET', limits_key, 'set ' .. group, 'set ' .. name, 'declared ' .. name)
-  local text = found[1] or found[2] or found[3]
-  if not text then return nil end
-  local concurrent, count, period = string.match(text, '^(%S+) (%S+) (%S+)$')
+  return found[1] or found[2] or found[3] or '- - -'
+end
+
+-- `concurrent` runs at once, `count` starts in `period` ms; nil where there is no such limit.
+local function limit_of(group)
+  local concurrent, count, period = string.match(limit_text(group), '^(%S+) (%S+) (%S+)$')
   concurrent, count, period = tonumber(concurrent), tonumber(count), tonumber(period)
   period = period and period + math.ceil(math.min(period / 50, JITTER))
   return (concurrent or count) and { concurrent = concurrent, count = count, period = period }
