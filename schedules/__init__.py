@@ -1,0 +1,1 @@
+"""When work runs: schedules, their triggers and calendars, and exactly one fire of each instant."""

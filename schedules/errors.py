@@ -1,0 +1,59 @@
+"""What can be wrong with a schedule or a calendar.
+
+    WorkError
+    ├── InvalidSchedule (ValueError)    a definition is wrong; the text names each field
+    └── HorizonExceeded (LookupError)   a calendar doesn't know the day yet
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import ValidationError
+
+from ..interest.errors import WorkError
+
+
+class InvalidSchedule(WorkError, ValueError):
+    """The definition of a schedule, a trigger or a calendar is wrong; the text names each field."""
+
+
+class HorizonExceeded(WorkError, LookupError):
+    """Calendar `calendar` knows the days from `first` to `last` and was asked for `day`.
+
+    Nothing may fire on a day that could turn out to be a holiday, and none may be passed over: whoever gets this stops
+    there and says so.
+    """
+
+    def __init__(self, calendar: str, day: date, first: date, last: date) -> None:
+        super().__init__(f"calendar {calendar!r} knows {first} to {last}, not {day}: extend it")
+        self.calendar = calendar
+        self.day = day
+        self.first = first
+        self.last = last
+
+    def __reduce__(self) -> tuple[type[HorizonExceeded], tuple[str, date, date, date]]:
+        return type(self), (self.calendar, self.day, self.first, self.last)
+
+
+def describe(title: str, error: ValidationError) -> str:
+    """A validation error in one line that names each field."""
+    problems = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        cause = problem.get("ctx", {}).get("error")
+        if problem["type"] == "missing":
+            what = "is missing"
+        elif problem["type"] == "extra_forbidden":
+            what = "is no field"
+        elif isinstance(cause, ValueError):
+            what = str(cause)
+        else:
+            what = f"{problem['msg']}, got {_short(problem['input'])}"
+        problems.append(f"{where}: {what}" if where else what)
+    return f"{title}: " + "; ".join(problems)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
