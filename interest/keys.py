@@ -135,6 +135,11 @@ class LaneKeys:
         return f"{self.base}:totals"
 
     @property
+    def aside(self) -> str:
+        """List: messages that no worker could run (ms and JSON), newest first. TTL: a week from the last."""
+        return f"{self.base}:aside"
+
+    @property
     def spent(self) -> str:
         """Hash: how long runs ever took (ms), `useful` and `wasted`; see includes/spent.lua. No TTL."""
         return f"{self.base}:spent"

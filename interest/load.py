@@ -46,6 +46,8 @@ class LaneLoad:
     """Works by `STATE` or `STATE: reason`."""
     rejected: Mapping[str, int]
     """Submissions by reason."""
+    aside: Mapping[str, int]
+    """Messages that were set aside, by what is wrong with them."""
     overstayed: int
     """Runs that ignored their token and could not be killed."""
     useful: float
@@ -72,7 +74,6 @@ def load_of(ledger: Ledger, lane: str) -> LaneLoad:
     waiting = _read_waiting(look[2:])
     works = sum(each.works for each in waiting.values())
     counted = {name: int(count) for name, count in zip(totals[::2], totals[1::2], strict=True)}
-    refused = "REJECTED: "
     return LaneLoad(
         lane=lane,
         slots=look[0],
@@ -81,11 +82,16 @@ def load_of(ledger: Ledger, lane: str) -> LaneLoad:
         waiting=waiting,
         dead=max(sum(queued) - works, 0) if lengths else None,
         ended={name: count for name, count in counted.items() if name.partition(":")[0] in State.__members__},
-        rejected={name.removeprefix(refused): count for name, count in counted.items() if name.startswith(refused)},
+        rejected=_counted(counted, "REJECTED: "),
+        aside=_counted(counted, "ASIDE: "),
         overstayed=counted.get("overstayed", 0),
         useful=int(spent[0] or 0) / 1000,
         wasted=int(spent[1] or 0) / 1000,
     )
+
+
+def _counted(totals: Mapping[str, int], kind: str) -> dict[str, int]:
+    return {name.removeprefix(kind): count for name, count in totals.items() if name.startswith(kind)}
 
 
 def _read_waiting(reply: list[Any]) -> dict[str, Waiting]:

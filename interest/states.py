@@ -74,7 +74,8 @@ class Reason(StrEnum):
     """As many runs of its type, or of its partition, as the limit allows: held until one ends, or the rate allows."""
     UNKNOWN_TYPE = "unknown work type"
     """The worker that got the message does not know the function."""
-
+    MESSAGE_REFUSED = "message refused"
+    """What the ledger would ring with can't be run, or was changed: see `askfirst messages`."""
 
     @property
     def state(self) -> State:
@@ -91,7 +92,7 @@ TRANSITIONS: MappingProxyType[State, MappingProxyType[State, str]] = MappingProx
                 State.RUNNING: "RUN",
                 State.CANCELLED: "cancel, last withdraw, replace, caller gone",
                 State.EXPIRED: "deadline passed, not enough time left",
-                State.FAILED: "unknown work type",
+                State.FAILED: "unknown work type, message refused",
             }
         ),
         State.RUNNING: MappingProxyType(

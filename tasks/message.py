@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 _EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
 _SAME = (
     '"lang":"py","parent_id":null,"group":null,"shadow":null,"eta":null,"expires":null,"retries":0,'
     '"timelimit":[null,null],"argsrepr":"()","origin":"askfirst","ignore_result":true'
 )
+#: The third part of a body, and the headers that are the same in all messages.
+EMBED: Final[Mapping[str, None]] = json.loads(_EMBED)
+SAME: Final[Mapping[str, Any]] = json.loads(f"{{{_SAME}}}")
 # One encoder for all: json.dumps makes a new one for every call that isn't plain.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _quote = json.encoder.encode_basestring_ascii

@@ -15,8 +15,11 @@ from ..tasks import registry
 from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
+from .aside import Aside
 from .flushing import flush_in_order
+from .gate import Gate, refuse_compressed
 from .handing import hand_over_at_once
+from .inspection import Inspector
 from .monitor import Monitor
 from .prefetch import Prefetch
 from .runtime import Runtime, runtime_of
@@ -52,7 +55,7 @@ def create_app(settings: Settings) -> Celery:
         raise SettingsError(
             "expected CELERY_BROKER_READ_URL and CELERY_BROKER_WRITE_URL to be unset: the ledger rings elsewhere"
         )
-    _prepare(app, settings, None)
+    _prepare(app, settings, None, own=True)
     return app
 
 
@@ -68,7 +71,7 @@ def install(app: Celery, settings: Settings) -> Settings:
         settings = settings.model_copy(update={"broker_url": broker})
     # A message that waits in a worker of threads has been asked about already, and starts whatever happens meanwhile.
     app.conf.worker_prefetch_multiplier = 1
-    _prepare(app, settings, broker)
+    _prepare(app, settings, broker, own=False)
     signals.celeryd_init.connect(_note_queues, weak=False)
     signals.celeryd_after_setup.connect(_consume_lanes, weak=False)
     return settings
@@ -81,8 +84,8 @@ def queues_of(settings: Settings) -> list[str]:
     return [LaneKeys(settings.namespace, lane).queue for lane in sorted(lanes)]
 
 
-def _prepare(app: Celery, settings: Settings, broker: str | None) -> None:
-    app.askfirst = Runtime(settings, broker)
+def _prepare(app: Celery, settings: Settings, broker: str | None, *, own: bool) -> None:
+    app.askfirst = Runtime(settings, broker, own=own)
     app.steps["worker"].add(MonitorStep)
     app.steps["consumer"].add(TellInBulk)
     added: set[str] = set()
@@ -120,7 +123,12 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
             flush_in_order(runtime, worker.pool)
             hand_over_at_once(worker.pool)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
-        self._monitor = Monitor(runtime, worker)
+        inspector = Inspector(runtime, worker.app)
+        aside = Aside(inspector.is_good)
+        if runtime.own:
+            refuse_compressed()
+        Gate(runtime, worker.consumer, inspector, aside).close_in()
+        self._monitor = Monitor(runtime, worker, aside)
         self._monitor.start()
 
         signals.worker_shutting_down.connect(self._on_shutting_down)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
 from ..interest.records import lane_of
+from .aside import Aside
 from .ladder import Ladder
 from .runtime import Claim, Runtime
 
@@ -24,8 +25,9 @@ _SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often
 class Monitor:
     """One per worker, on a connection of its own. It waits for orders in the worker's mailbox between two beats."""
 
-    def __init__(self, runtime: Runtime, worker: Any) -> None:
+    def __init__(self, runtime: Runtime, worker: Any, aside: Aside) -> None:
         self._runtime = runtime
+        self._aside = aside
         self._worker = worker
         self._ledger: Ledger = runtime.open_ledger()
         self._ladder = Ladder(runtime, self._ledger)
@@ -47,6 +49,7 @@ class Monitor:
         # Celery's pool forgets, when it closes, what it has not yet handed to a process.
         self._ladder.put_back_all()
         try:
+            self._aside.flush(self._ledger)
             for lane in self._runtime.lanes:
                 self._ledger.leave(lane, self._runtime.worker)
         except LedgerUnavailable as error:
@@ -74,6 +77,7 @@ class Monitor:
             for lane in self._runtime.lanes:
                 self._beat(lane)
             self._look_after_prefetch()
+            self._aside.flush(self._ledger)
         if now >= self._publish_at:
             # Again and again: a ledger that lost its data must learn anew what there is.
             self._publish_at = now + _PUBLISH

@@ -29,6 +29,7 @@ from .runtime import Claim, Runtime, runtime_of
 
 _log = get_logger(__name__)
 _SWEEP: Final = 1.0  # seconds; the worker has its heartbeat to send, too
+_TOLD: Final = {"uuid": "id", "name": "task", "args": "argsrepr", "kwargs": "kwargsrepr"}  # by the headers they are in
 _PAUSE: Final = 0.25  # seconds between two questions to a ledger that is away
 
 
@@ -219,16 +220,12 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
 
     def _announce_swept(self, swept: Swept) -> None:
         for text, reason in swept.messages:
-            headers = json.loads(text)
-            self._eventer.send(
-                "task-dropped",
-                uuid=headers["id"],
-                name=headers["task"],
-                args=headers["argsrepr"],
-                kwargs=headers["kwargsrepr"],
-                result=reason,
-                exception=reason,
-            )
+            try:
+                headers = json.loads(text)
+                told = {name: headers[header] for name, header in _TOLD.items()}
+            except (ValueError, LookupError, TypeError, RecursionError):
+                continue  # swept by its work's id, which is all that was read of it: the rest can be anything
+            self._eventer.send("task-dropped", **told, result=reason, exception=reason)
 
     def _report_loss(self, claim: Claim) -> None:
         try:

@@ -90,7 +90,9 @@ def run_plainly(runtime: Runtime, work_type: WorkType, id: str, arguments: dict[
     Returns the result as plain JSON values, as any result backend can carry it.
     """
     context = WorkContext(id=id, timeout=work_type.timeout)
-    value = _call(work_type, context, work_type.carrier.decode(json.dumps(arguments)), runtime.resources)
+    decoded = work_type.carrier.decode(json.dumps(arguments))
+    # In a context of its own: what other tasks of this process submit is not of this call.
+    value = contextvars.copy_context().run(_call, work_type, context, decoded, runtime.resources)
     return json.loads(_encode_result(runtime, work_type, value))
 
 

@@ -123,8 +123,12 @@ def _keep(orders: dict[tuple[str, int], Order], run: tuple[str, int], order: Ord
 class Runtime:
     """Hangs at the Celery app as `app.askfirst`."""
 
-    def __init__(self, settings: Settings, broker: str | None) -> None:
+    def __init__(self, settings: Settings, broker: str | None, *, own: bool) -> None:
         self.settings = settings
+        self.own = own
+        """Whether the app is askfirst's, and not one that was there before."""
+        self.largest_payload = settings.max_payload
+        """Bytes of JSON that any work type admits at most."""
         self.worker = ""
         self.lanes: list[str] = []
         self.running = Running()
@@ -183,6 +187,7 @@ class Runtime:
         if self.lanes:
             ledger.know_lanes(self.lanes)
         definitions = registry.all_types()
+        self.largest_payload = max([self.settings.max_payload, *(each.max_payload or 0 for each in definitions)])
         ledger.publish_types({definition.name: publish(definition) for definition in definitions})
         for lane in self.lanes:
             declared = {each.name: self._declaration(each) for each in definitions if each.lane == lane}

@@ -122,6 +122,12 @@ def _ends_of(lanes: Sequence[LaneLoad]) -> Iterator[Metric]:
         (((load.lane, reason), count) for load in lanes for reason, count in sorted(load.rejected.items())),
     )
     yield _counter(
+        "messages_set_aside",
+        "Messages that no worker could run.",
+        ("lane", "reason"),
+        (((load.lane, reason), count) for load in lanes for reason, count in sorted(load.aside.items())),
+    )
+    yield _counter(
         "run_seconds",
         "How long runs took: useful are those whose answer came while somebody could take it.",
         ("lane", "outcome"),

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import click
 
-from . import bench, completion, config, demo, doctor, ending, limits, looking, metrics, submit, top, up, watch, worker
+from . import (
+    bench,
+    completion,
+    config,
+    demo,
+    doctor,
+    ending,
+    limits,
+    looking,
+    messages,
+    metrics,
+    submit,
+    top,
+    up,
+    watch,
+    worker,
+)
 from .exits import CommandLine, epilog
 from .given import Given
 
@@ -50,6 +66,7 @@ for _command in (
     limits.limits,
     top.top,
     metrics.metrics,
+    messages.messages,
     doctor.doctor,
     config.config,
     bench.bench,

@@ -73,7 +73,7 @@ class Screen:
 
     def _lanes(self, lanes: Sequence[LaneLoad]) -> Table:
         rows = _numbers(
-            "lane", "critical", "normal", "sheddable", "held", "dead", "busy", "wait",
+            "lane", "critical", "normal", "sheddable", "held", "dead", "aside", "busy", "wait",
             "goodput", "of all", "waste", "rejected",
         )  # fmt: skip
         for load in lanes:
@@ -84,6 +84,7 @@ class Screen:
                 *(f"{each.works:,}" for each in load.waiting.values()),
                 f"{held_in(self.figures, load.lane):,}",
                 _BLANK if load.dead is None else f"{load.dead:,}",
+                f"{sum(load.aside.values()):,}",
                 f"{load.running:,}/{load.slots:,}",
                 "no worker" if wait is None else duration(wait, units=1),
                 _per_second(rates.goodput if rates else None),
@@ -158,6 +159,7 @@ def _lane_json(figures: Figures, load: LaneLoad, rates: LaneRates | None) -> dic
         "waiting": {name: dataclasses.asdict(each) for name, each in load.waiting.items()},
         "held": held_in(figures, load.lane),
         "dead": load.dead,
+        "aside": dict(load.aside),
         "overstayed": load.overstayed,
         "rates": dataclasses.asdict(rates) if rates else None,
     }

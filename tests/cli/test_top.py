@@ -220,7 +220,7 @@ def test_a_ledger_that_is_away() -> None:
 
 def figures(*, at: float = 0.0, workers: int = 1, types: int = 1, **load: Any) -> Figures:
     values: dict[str, Any] = {"slots": 4, "running": 2, "pending": 6, "dead": None, "ended": {}, "rejected": {}}
-    values |= {"overstayed": 0, "useful": 0.0, "wasted": 0.0} | load
+    values |= {"aside": {}, "overstayed": 0, "useful": 0.0, "wasted": 0.0} | load
     waiting = {importance: Waiting(2, 3.0, None) for importance in IMPORTANCES}
     return Figures(
         at=at,
@@ -255,7 +255,7 @@ def test_silent_workers_come_first() -> None:
 
 def test_unknown_figures_are_left_open() -> None:
     row = lines(Screen("title", figures(), {}))[2].split()
-    assert row == ["fast", "2", "2", "2", "0", "–", "2/4", "no", "worker", "–", "–", "–", "–"]
+    assert row == ["fast", "2", "2", "2", "0", "–", "0", "2/4", "no", "worker", "–", "–", "–", "–"]
 
 
 def test_names_do_not_push_figures_away() -> None:

@@ -46,7 +46,7 @@ class PoolThatNeverFlushes:
 
 
 def claims(*ids: str) -> Runtime:
-    runtime = Runtime(Settings(), None)
+    runtime = Runtime(Settings(), None, own=True)
     for id in ids:
         runtime.add_claim(Claim(id, attempt=1, deadline_at=0.0, grace=5.0, kill=lambda: None))
     return runtime

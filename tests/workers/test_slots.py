@@ -8,7 +8,7 @@ from askfirst.workers.runtime import Claim, Runtime
 
 
 def test_a_lane_has_the_slots_that_others_do_not_hold_and_is_never_taken_for_one_without_workers() -> None:
-    runtime = Runtime(Settings(), None)
+    runtime = Runtime(Settings(), None, own=True)
     runtime.pool = SimpleNamespace(num_processes=2)
     assert runtime.slots_for("a") == 2
     said = []
