@@ -122,7 +122,7 @@ class Line:
         except BaseException as error:
             # Also when interrupted: the next caller must not read this one's reply as its own.
             self._drop()
-            if isinstance(error, LedgerUnavailable) or not isinstance(error, RedisError | OSError):
+            if isinstance(error, LedgerUnavailable) or not isinstance(error, RedisError | OSError | UnicodeDecodeError):
                 raise
             raise LedgerUnavailable(explain(self.url, error)) from error
         finally:

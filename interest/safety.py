@@ -49,6 +49,8 @@ def explain(url: str, error: Exception) -> str:
         return f"Redis at {where} is out of memory: raise maxmemory"
     if isinstance(error, redis.exceptions.NoPermissionError):
         return f"Redis at {where} does not let this user do that ({text}): see its ACL"
+    if isinstance(error, UnicodeDecodeError):
+        return f"Redis at {where} holds what is no text ({text}): somebody else has written to the ledger's keys"
     if isinstance(error, redis.exceptions.TimeoutError | socket.timeout):
         return f"Redis at {where} does not answer: is it up and reachable?"
     if isinstance(error, redis.exceptions.ConnectionError | OSError):

@@ -21,7 +21,9 @@ local leaving = 0
 local function headers_of(message)
   local begins = string.find(message, '"headers":{', 1, true)
   local ends = string.find(message, '},"content-type"', 1, true)
-  return begins and ends and string.sub(message, begins + 10, ends) or '{}'
+  local text = begins and ends and string.sub(message, begins + 10, ends) or '{}'
+  -- Whoever wrote other bytes than ASCII, it was not askfirst, and they may be no text at all.
+  return string.find(text, '[\128-\255]') and '{}' or text
 end
 
 -- Numbers as texts, made once: Redis takes as long to make them as for the command.

@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
+from askfirst.interest.errors import LedgerUnavailable
 from askfirst.interest.limits import Declaration, Limit, declare
 from askfirst.interest.records import Submission, Swept
 from askfirst.interest.states import Reason, State, Verdict
@@ -195,3 +197,23 @@ def sweep(lane: Lane) -> dict[str, int]:
     for swept in steps(lane):
         reasons.update(swept.reasons)
     return dict(reasons)
+
+
+def test_a_dead_message_that_is_no_text_is_swept_like_any_other(lane: Lane, redis: Any) -> None:
+    """Whatever else it says; nothing of it is shown."""
+    work = lane.ended(State.COMPLETED)
+    lane.messages()
+    queue = lane.keys.queues[1]
+    for headers in (b'"headers":{"id":"\xff\xfe"},"content-type"', b"\xff", b'"headers":{,},"content-type"'):
+        redis.lpush(queue, b'{"properties":{"correlation_id":"%s"},%s' % (work.id.encode(), headers))
+    [swept] = steps(lane, told=True)
+    assert swept.reasons == {Reason.DUPLICATE: 3}
+    assert [text for text, _ in swept.messages][:2] == ["{}", "{}"]
+
+
+def test_a_record_that_is_no_text_is_an_unusable_ledger_and_no_crash(lane: Lane, redis: Any) -> None:
+    work = lane.ended(State.CANCELLED)
+    redis.hset(lane.keys.work(work.id), "reason", b"\xff\xfe")
+    with pytest.raises(LedgerUnavailable, match="holds what is no text"):
+        lane.ask(work.id)
+    assert lane.ledger.counts("default")[State.CANCELLED] == 1
