@@ -19,16 +19,19 @@ local function due(state)
   return redis.call('ZRANGEBYSCORE', index_key(state), '-inf', now, 'LIMIT', 0, limit)
 end
 
--- Rung, and works rung two seconds later have been asked about, or a worker stands idle: the message is lost.
+-- A worker stands idle, and not because it is at messages before ours: dead ones are asked about and swept in no slot.
+local nothing_comes = idle == '1' and not (queue_list and messages_wait())
+
+-- Rung, and works rung two seconds later have been asked about, or no message comes any more: ours is lost.
 local function unheard(rung_at, importance)
   local heard = tonumber(redis.call('HGET', evidence_key, 'heard:' .. importance)) or 0
-  return heard - rung_at > OVERTAKEN or idle == '1'
+  return heard - rung_at > OVERTAKEN or nothing_comes
 end
 
--- With a worker idle and no message left in the queue, whatever was rung a while ago has lost its message, due or not.
+-- With no message left in the queue, whatever was rung a while ago has lost its own, due or not.
 local function stranded()
   local found = {}
-  if idle ~= '1' or not queue_list or messages_wait() then return found end
+  if not (nothing_comes and queue_list) then return found end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', index_key('PENDING'), '(' .. now, '+inf', 'LIMIT', 0, limit)) do
     local record = redis.call('HMGET', work_key(id), 'rung_at', 'rings')
     if record[1] and now - record[1] > OVERTAKEN * 4 ^ (record[2] - 1) then found[#found + 1] = id end

@@ -52,6 +52,17 @@ def test_a_message_that_others_wait_behind_is_not_rung_again_for_an_idle_worker(
     assert len(lane.rung()) == 1
 
 
+def test_messages_that_an_idle_worker_comes_to_one_by_one_are_not_rung_again(lane: Lane) -> None:
+    """It may be at dead ones before them: these take no slot."""
+    works = [lane.submit(timeout=600) for _ in range(3)]
+    lane.let_pass(11, up=True, pulses=["alice"])
+    lane.tend(idle=True)
+    assert lane.rung() == [work.id for work in works]
+    lane.let_pass(2, up=True, pulses=["alice"])
+    lane.tend(idle=True)
+    assert sorted(lane.rung()) == sorted(work.id for work in works), "now they are lost, and all are rung at once"
+
+
 def test_work_put_back_does_not_make_those_that_wait_behind_it_count_as_lost(lane: Lane) -> None:
     running = lane.running()
     waiting = lane.submit(timeout=600)
