@@ -1,6 +1,7 @@
 """Works that wait for a limit: `python -m bench.overload.limited JSON`.
 
-It prints, for each burst, when it was handed over and when the last of it was answered, by the host's monotonic clock.
+It prints a JSON line for each burst: when it was handed over and when the last of it was answered, by the host's
+monotonic clock, and from when to when each work was claimed, by the ledger's records.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from askfirst import submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.waiters import configure
+from askfirst.waiters.client import default_client
 
 from .queues.askfirst_works import overload_work
 
@@ -45,6 +47,15 @@ class Order:
         return json.dumps(asdict(self))
 
 
+@dataclass(frozen=True)
+class Told:
+    """What became of a burst."""
+
+    began: float
+    ended: float
+    claims: Sequence[tuple[float, float]]
+
+
 def main() -> None:
     order = json.loads(sys.argv[1])
     configure(Settings(redis_url=order["url"]))
@@ -52,20 +63,32 @@ def main() -> None:
     number = 0
     for burst in (Burst(**each) for each in order["bursts"]):
         _run(burst, range(-1 - _WARM_UP, -1))
-        began, ended = _run(burst, range(number, number + burst.works))
+        told = _run(burst, range(number, number + burst.works))
         number += burst.works
-        print(f"{began:.6f} {ended:.6f}", flush=True)
+        print(json.dumps(asdict(told)), flush=True)
     os._exit(0)
 
 
-def _run(burst: Burst, numbers: range) -> tuple[float, float]:
+def _run(burst: Burst, numbers: range) -> Told:
     payloads = [{"number": number, "seconds": burst.seconds} for number in numbers]
     if burst.partitions:
         payloads = [{**each, "tenant": f"t{number % burst.partitions}"} for number, each in enumerate(payloads)]
     began = time.monotonic()
-    for waiter in submit_many(burst.name, payloads, timeout=_PATIENCE):
+    waiters = submit_many(burst.name, payloads, timeout=_PATIENCE)
+    for waiter in waiters:
         waiter.result()
-    return began, time.monotonic()
+    return Told(began, time.monotonic(), _claims([waiter.id for waiter in waiters]))
+
+
+def _claims(ids: Sequence[str]) -> list[tuple[float, float]]:
+    """The ledger is on this host: its clock is this one's, in another count."""
+    ahead = time.time() - time.monotonic()
+    found = default_client().ledger.statuses(ids)
+    return [
+        (status.started_at.timestamp() - ahead, status.finished_at.timestamp() - ahead)
+        for status in found
+        if status is not None and status.started_at is not None and status.finished_at is not None
+    ]
 
 
 if __name__ == "__main__":

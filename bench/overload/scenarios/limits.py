@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Final
 
 from ..bench import Bar, Bench, Section, Table, median, spread
 from ..figures import Figures, inside, percentile
-from ..limited import Burst, Order
+from ..limited import Burst, Order, Told
 from ..processes import Place, run_module, running_place, running_worker
 from ..queues import ASKFIRST
 from ..runs import Run, read_runs
@@ -50,11 +51,13 @@ def limits(bench: Bench) -> Section:
             bench.step()
         cost.append(_cost(300 if bench.quick else 1000))
         bench.step()
-    shown = (("used", 3), ("gap_p50", 1), ("gap_p99", 1), ("most", 0))
+    shown = (("used", 3), ("claimed", 3), ("gap_p50", 1), ("gap_p99", 1), ("most", 0))
     rows = [[name, *(spread(rounds, figure, digits) for figure, digits in shown)] for name, rounds in used.items()]
-    head = ("", "used ÷ allowed", "end to next start, ms: median", "p99", "most at once ÷ allowed")
+    head = ("", "run ÷ allowed", "claimed ÷ allowed", "end to next start, ms: median", "p99", "most at once ÷ allowed")
     costs = [[spread(cost, name, digits) for name, digits in (("without", 0), ("with", 0), ("ratio", 3))]]
-    bars = [Bar(f"{name}: used ÷ allowed", median(rounds, "used"), least=0.97) for name, rounds in used.items()]
+    bars = [Bar(f"{name}: run ÷ allowed", median(rounds, "used"), least=0.97) for name, rounds in used.items()]
+    refilled = max(median(rounds, "gap_p99") for rounds in used.values())
+    bars.append(Bar("a freed slot is refilled: p99, the slowest of these", refilled, most=50, unit=" ms"))
     bars.append(Bar("throughput with a limit that is never reached ÷ without", median(cost, "ratio"), least=0.9))
     tables = [Table("Under backlog", head, rows), Table("Empty works/s", ("without", "with a limit", "ratio"), costs)]
     return Section(title, tables, {"used": used, "cost": cost}, bars)
@@ -65,15 +68,17 @@ def _use(allowed: Allowance, length: float) -> Figures:
     works = round((length + 2 * _EDGE) / allowed.seconds) * at_once
     burst = Burst(allowed.name, works, allowed.seconds, allowed.partitions)
     with running_place(ASKFIRST) as place, running_worker(place, allowed.slots):
-        [(began, ended)] = _bursts(place, [burst])
+        [told] = _bursts(place, [burst])
         runs = [run for run in read_runs(place.runs) if run.number >= 0]
-    start, end = began + _EDGE, ended - _EDGE - allowed.seconds
+    start, end = told.began + _EDGE, told.ended - _EDGE - allowed.seconds
+    claims = [Run(0, begun, over) for begun, over in told.claims]
     groups: dict[int, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.number % allowed.partitions if allowed.partitions else 0, []).append(run)
     gaps = [gap for group in groups.values() for gap in _gaps(group, allowed.at_once, start, end)]
     return {
         "used": sum(inside(run, start, end) for run in runs) / (end - start) / at_once,
+        "claimed": sum(inside(run, start, end) for run in claims) / (end - start) / at_once,
         "gap_p50": 1000 * statistics.median(gaps),
         "gap_p99": 1000 * percentile(gaps, 0.99),
         "most": max(_most_at_once(group) for group in groups.values()) / allowed.at_once,
@@ -85,15 +90,15 @@ def _cost(works: int) -> Figures:
     names = ("overload.unlimited", "overload.never_reached")
     bursts = [Burst(name, works, 0.0) for name in (*names, *reversed(names)) * 3]
     with running_place(ASKFIRST) as place, running_worker(place):
-        took = [ended - began for began, ended in _bursts(place, bursts)]
+        took = [told.ended - told.began for told in _bursts(place, bursts)]
     rates = {name: [works / t for t, burst in zip(took, bursts, strict=True) if burst.name == name] for name in names}
     without, limited = (statistics.median(rates[name]) for name in names)
     return {"without": without, "with": limited, "ratio": limited / without}
 
 
-def _bursts(place: Place, bursts: Sequence[Burst]) -> list[tuple[float, float]]:
+def _bursts(place: Place, bursts: Sequence[Burst]) -> list[Told]:
     said = run_module("limited", Order(place.url, bursts).text(), patience=_PATIENCE)
-    return [(float(began), float(ended)) for began, ended in (line.split() for line in said.splitlines())]
+    return [Told(**json.loads(line)) for line in said.splitlines()]
 
 
 def _gaps(runs: Sequence[Run], at_once: int, start: float, end: float) -> list[float]:
