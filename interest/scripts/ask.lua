@@ -20,7 +20,7 @@ end
 local function hold(record, reason, patience)
   redis.call('ZADD', index_key('PENDING'), now + patience, id)
   redis.call('HDEL', work_key(id), 'rung_at')
-  if record.permit then give_back_permit(id, record.permit) end
+  if record.permit then give_back_permit(id, record.permit, false) end
   return answer('HOLD', reason)
 end
 
@@ -69,7 +69,9 @@ local function claim_within_limit(record, deadline)
     end
     return claim(record, deadline)
   end
-  if record.permit ~= group then
+  if record.permit == group then
+    redis.call('SREM', released_key(group), id)
+  else
     local left, at = room_of(group, limit)
     -- Those that were held before go first.
     if left <= 0 or redis.call('EXISTS', held_key(group)) == 1 then
@@ -80,7 +82,6 @@ local function claim_within_limit(record, deadline)
     end
     give_permit(id, group)
   end
-  redis.call('SREM', released_key(group), id)
   note_start(id, record.attempt + 1, group, limit)
   if limit.count then
     local _, at = room_of(group, limit)

@@ -43,7 +43,7 @@ local function make_room(id, record)
   if record.queued then leave_queue(record.importance, tonumber(record.queued)) end
   if record.state == 'RUNNING' then redis.call('ZREM', ends_key, id) end
   if record.held then redis.call('ZREM', held_key(record.held), id) end
-  if record.permit then give_back_permit(id, record.permit) end
+  if record.permit then give_back_permit(id, record.permit, record.state == 'RUNNING') end
 end
 
 -- The newer work of the key, which waited for this run to end.

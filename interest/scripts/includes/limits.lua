@@ -56,7 +56,7 @@ local function room_of(group, limit)
   local starts, at = starts_left(group, limit)
   local function left()
     local free = (limit.concurrent or math.huge) - redis.call('ZCARD', permits_key(group))
-    return math.min(starts - redis.call('SCARD', released_key(group)), free)
+    return limit.count and math.min(starts - redis.call('SCARD', released_key(group)), free) or free
   end
   local room = left()
   if starts > 0 and room <= 0 then
@@ -134,12 +134,12 @@ local function refill(group)
   return looked
 end
 
--- The run is over, or the work does not start after all.
-local function give_back_permit(id, group)
+-- The run is over, or the work does not start after all: then it has not `started`.
+local function give_back_permit(id, group, started)
   redis.call('ZREM', permits_key(group), id)
-  redis.call('SREM', released_key(group), id)
+  if not started then redis.call('SREM', released_key(group), id) end
   redis.call('HDEL', work_key(id), 'permit')
-  refill(group)
+  if redis.call('EXISTS', held_key(group)) == 1 then refill(group) end
 end
 
 -- ms until whoever is number `held` (from 0) in line gets the permit or start that comes free as number `first` + `held`,
