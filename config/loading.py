@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import SettingsError
@@ -61,8 +61,10 @@ def _shown(value: Any) -> Any:
             return redacted(value)
         case Path():
             return str(value)
+        case SecretStr():
+            return "***"
         case tuple():
-            return list(value)
+            return [_shown(part) for part in value]
     return value
 
 

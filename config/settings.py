@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SecretStr,
     ValidationInfo,
     field_validator,
 )
@@ -27,6 +28,8 @@ DEFAULT_LANE = "default"
 
 # A killed caller must lose its interest within 10 s (CONTRACT), so its pulse may not be waited for any longer.
 _LONGEST_PULSE_TIMEOUT = 10.0
+
+_SHORTEST_KEY = 16  # characters
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -54,6 +57,22 @@ def _listed(value: object) -> object:
         except json.JSONDecodeError as error:
             raise ValueError(f"expected names separated by commas or a JSON list of them, got {value!r}") from error
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _keys(value: object) -> object:
+    """One key as a text, or several as a list; no error text shows any of them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError("expected a text or a JSON list of texts, got broken JSON") from None
+    keys = [value] if isinstance(value, str | SecretStr) else value
+    if not isinstance(keys, list | tuple) or not all(isinstance(key, str | SecretStr) for key in keys):
+        raise ValueError(f"expected a text or a list of texts, got {type(value).__name__}")
+    secrets = [key if isinstance(key, SecretStr) else SecretStr(key) for key in keys]
+    if any(len(secret) < _SHORTEST_KEY for secret in secrets):
+        raise ValueError(f"expected at least {_SHORTEST_KEY} characters, got fewer")
+    return tuple(secrets)
 
 
 def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,6 +117,10 @@ Bytes = Annotated[int, BeforeValidator(size_in_bytes)]
 # NoDecode: pydantic-settings would insist on JSON in the environment.
 Modules = Annotated[tuple[Annotated[str, AfterValidator(_checked_module)], ...], NoDecode, BeforeValidator(_listed)]
 Lanes = Annotated[tuple[Name, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)]
+
+
+# NoDecode: as above.
+SigningKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_keys)]
 
 
 class LimitSettings(BaseModel):
@@ -200,6 +223,11 @@ class Settings(BaseSettings):
     limits: dict[str, LimitSettings] = Field(
         default_factory=dict,
         description="Limits by work type, instead of what @work declares: max_concurrent, rate. Workers publish them.",
+    )
+    signing_key: SigningKeys = Field(
+        (),
+        description="Secret of 16 characters or more that signs works and results, the same for callers and workers, or "
+        "several: the first signs, all are good. None: whoever can write to the broker is trusted.",
     )
     flower_port: Count = Field(5555, le=65535, description="Port of Flower on 127.0.0.1.")
 

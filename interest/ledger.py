@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from . import keys
+from .errors import UnknownWork
 from .keys import LaneKeys
 from .line import Command, Line
 from .records import (
@@ -28,6 +29,7 @@ from .records import (
     read_status,
 )
 from .script import Argument, Call, script
+from .sealing import Seal, TamperedError
 from .states import State, Verdict
 
 _SWEPT_AT_ONCE = 40  # dead messages: less than a millisecond of Redis
@@ -55,8 +57,16 @@ class Ledger:
     there the scripts ring by themselves, in the same step as the change of state.
     """
 
-    def __init__(self, line: Line, namespace: str, policy: Policy, doorbell: Doorbell | None = None) -> None:
+    def __init__(
+        self,
+        line: Line,
+        namespace: str,
+        policy: Policy,
+        doorbell: Doorbell | None = None,
+        signing_keys: Sequence[str] = (),
+    ) -> None:
         self.line = line
+        self.seal = Seal(namespace, signing_keys)
         self.namespace = namespace
         self._policy = policy
         self._doorbell = doorbell
@@ -102,7 +112,7 @@ class Ledger:
             return None
         if reply[0] == "live":
             return int(reply[1]) / 1000
-        return read_looked_up(id, reply[1:])
+        return read_looked_up(id, reply[1:], self.seal)
 
     def withdraw(self, claim: Claim) -> None:
         """Takes one interest back; with the last one the work ends or is told to stop."""
@@ -128,7 +138,7 @@ class Ledger:
 
     def outcome(self, id: str) -> Outcome | None:
         """How a work ended, or None while it has not, or if it is unknown."""
-        return read_looked_up(id, self.line.batch([self.outcome_command(id)])[0])
+        return read_looked_up(id, self.line.batch([self.outcome_command(id)])[0], self.seal)
 
     def outcome_command(self, id: str) -> Command:
         """Looks up an outcome that may have been lost on its way; see `read_looked_up`."""
@@ -217,8 +227,8 @@ class Ledger:
             attempt=ending.attempt,
             state=ending.state,
             reason=ending.reason,
-            result=ending.result,
-            failure=ending.failure,
+            result=self.seal.close(ending.result, ending.id, ending.state),
+            failure=self.seal.close(ending.failure, ending.id, ending.state),
             name=ending.name,
             interest=ending.interest,
             retention=milliseconds(ending.retention),
@@ -232,7 +242,9 @@ class Ledger:
 
     def retry(self, id: str, attempt: int, delay: float, failure: str) -> Retried:
         """Puts a failed run back for another try, if it can start in time and is wanted."""
-        reply = self._call("retry", id, id=id, attempt=attempt, delay=milliseconds(delay), failure=failure)
+        # Not as the outcome that it might be taken for.
+        sealed = self.seal.close(failure, id, "RETRY")
+        reply = self._call("retry", id, id=id, attempt=attempt, delay=milliseconds(delay), failure=sealed)
         if len(reply) > 1:
             self.ring(lane_of(id) or "", reply[1])
         return Retried(reply[0])
@@ -296,7 +308,8 @@ class Ledger:
 
     def cancel(self, id: str, reason: str, *, state: State = State.CANCELLED, failure: str = "") -> State | None:
         """Ends a work for all its callers: the state it was in, or None if it is unknown."""
-        was, letters = self._call("cancel", id, id=id, state=state, reason=reason, failure=failure)
+        sealed = self.seal.close(failure, id, state)
+        was, letters = self._call("cancel", id, id=id, state=state, reason=reason, failure=sealed)
         self.ring(lane_of(id) or "", letters)
         return State(was) if was else None
 
@@ -359,13 +372,16 @@ class Ledger:
     def publish_types(self, types: dict[str, str]) -> None:
         """Makes descriptions of work types (JSON by name) known to callers that don't import them."""
         if types:
-            flat = [part for pair in types.items() for part in pair]
+            flat = [part for name, text in types.items() for part in (name, self.seal.close(text, "type", name))]
             self.line.command("HSET", keys.types(self.namespace), *flat)
 
     def published_type(self, name: str) -> str | None:
-        """The description of one work type, or None."""
+        """The description of one work type, or None. Raises `UnknownWork` for one that was tampered with."""
         found: str | None = self.line.command("HGET", keys.types(self.namespace), name)
-        return found
+        try:
+            return None if found is None else self.seal.open(found, "type", name)
+        except TamperedError as tampered:
+            raise UnknownWork(f"the description of a work type was changed: {tampered}") from None
 
     def published_names(self) -> list[str]:
         """The names of all published work types."""

@@ -41,6 +41,8 @@ class Flaw(StrEnum):
     """The id is none, or not that of the message."""
     FOREIGN_LANE = "of another lane"
     """The worker does not serve the lane that the id names."""
+    SIGNATURE = "wrong signature"
+    """It is not signed with the signing key, or was changed since, or is sent again after its time."""
     UNKNOWN_TYPE = "unknown work type"
     """The worker has no such task."""
     REFUSED = "refused by Celery"

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from .sealing import Seal, TamperedError, unsealed
 from .states import Reason, State, Verdict
 
 _ID = re.compile(r"([A-Za-z0-9_-]{1,64})\.[0-9a-f]{32}")
@@ -207,7 +208,7 @@ def read_status(id: str, values: list[str | None], interests: int) -> WorkStatus
         worker=record["worker"],
         callers=int(record["callers"]) if record["callers"] else interests,
         progress=Progress.model_validate(json.loads(record["progress"])) if record["progress"] else None,
-        error=ErrorInfo.model_validate(json.loads(record["error"])) if record["error"] else None,
+        error=ErrorInfo.model_validate(json.loads(unsealed(record["error"]))) if record["error"] else None,
     )
 
 
@@ -215,25 +216,45 @@ def read_status(id: str, values: list[str | None], interests: int) -> WorkStatus
 OUTCOME_FIELDS = ("state", "stopping", "reason", "result", "error")
 
 
-def read_letter(text: str) -> Outcome:
-    """An outcome as it lies in a caller's mailbox."""
+def read_letter(text: str, seal: Seal) -> Outcome:
+    """An outcome as it lies in a caller's mailbox. Raises `TamperedError`."""
     letter = json.loads(text)
-    return _outcome(letter["id"], letter["state"], letter["reason"], letter.get("result"), letter.get("error"))
+    return _outcome(seal, letter["id"], letter["state"], letter["reason"], letter.get("result"), letter.get("error"))
 
 
-def read_looked_up(id: str, values: Sequence[str | None]) -> Outcome | None:
-    """The outcome from the record's `OUTCOME_FIELDS`; None while there is none, or no record."""
+def read_looked_up(id: str, values: Sequence[str | None], seal: Seal) -> Outcome | None:
+    """The outcome from the record's `OUTCOME_FIELDS`; None while there is none, or no record.
+
+    One that was tampered with is a failure: nothing better is to be had.
+    """
     state, stopping, reason, result, error = values
     if state is not None and stopping:
-        return _outcome(id, Reason(stopping).state, stopping)
+        return Outcome(id, Reason(stopping).state, stopping)
     if state is None or not State(state).ended:
         return None
-    return _outcome(id, state, reason, result, error)
+    try:
+        return _outcome(seal, id, state, reason, result, error)
+    except TamperedError as tampered:
+        return Outcome(id, State.FAILED, error={"type": "TamperedOutcome", "message": str(tampered), "traceback": ""})
 
 
-def _outcome(id: str, state: str, reason: str | None, result: str | None = None, error: str | None = None) -> Outcome:
-    failure = ErrorInfo.model_validate(json.loads(error)).model_dump() if error and state == State.FAILED else None
-    return Outcome(id, State(state), reason or "", result or None, failure)
+def _outcome(
+    seal: Seal, id: str, state: str, reason: str | None, result: str | None = None, error: str | None = None
+) -> Outcome:
+    """What only a run can say must be signed by a worker; that there was none any more, Redis says by itself."""
+    if state == State.COMPLETED:
+        return Outcome(id, State(state), reason or "", seal.open(result or "", id, state) or None)
+    if state != State.FAILED:
+        return Outcome(id, State(state), reason or "")
+    if reason == Reason.WORKER_LOST and seal.is_on:
+        return Outcome(id, State(state), reason, error=_LOST)
+    text = seal.open(error or "", id, state)
+    failure = ErrorInfo.model_validate(json.loads(text)).model_dump() if text else None
+    return Outcome(id, State(state), reason or "", error=failure)
+
+
+#: Who is lost can't sign: the text is made here.
+_LOST = {"type": "WorkLost", "message": "lost with its workers as often as max_deliveries allows", "traceback": ""}
 
 
 def _time(milliseconds: str | None) -> datetime | None:

@@ -114,8 +114,9 @@ def _problem_of_ours(ours: Any) -> Problem | None:
     if not isinstance(ours, dict):
         return _header("askfirst", "to be an object", ours)
     for name, is_right in _OURS.items():
-        # A work without a partition says nothing of it.
-        if not is_right(ours.get(name, "" if name == "partition" else None)):
+        if name in _OPTIONAL and name not in ours:
+            continue
+        if not is_right(ours.get(name)):
             return _header(f"askfirst.{name}", "to be as submit_work writes it", ours.get(name))
     if more := ours.keys() - _OURS.keys():
         return Problem(Flaw.HEADERS, f"unknown parts of the askfirst header: {', '.join(sorted(more))!r:.100}")
@@ -155,7 +156,10 @@ _OURS: Final[Mapping[str, Callable[[object], bool]]] = {
     "importance": _is_importance,
     "key": _is_name,
     "partition": _is_name,
+    "until": _is_whole,
+    "signature": _is_name,
 }
+_OPTIONAL: Final = ("partition", "until", "signature")
 
 
 def _kind(value: object) -> str:

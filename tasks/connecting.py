@@ -36,4 +36,5 @@ def open_ledger(settings: Settings, *, broker: str | None = None) -> Ledger:
         from .doorbell import Doorbell  # kombu takes a quarter of a second to import, and most callers never ring
 
         doorbell = Doorbell(broker, settings.connect_timeout)
-    return Ledger(line, settings.namespace, policy, doorbell)
+    keys = [key.get_secret_value() for key in settings.signing_key]
+    return Ledger(line, settings.namespace, policy, doorbell, keys)

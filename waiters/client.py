@@ -236,7 +236,7 @@ class Client:
             name=callee.name,
             interest=waiter.interest,
             timeout=options.timeout,
-            letter=compose(waiter.id, callee.name, text, ours),
+            letter=compose(waiter.id, callee.name, text, ours, self.ledger.seal, options.timeout),
             retention=ours["retention"],
             key=options.key or "",
             partition=partition,

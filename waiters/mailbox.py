@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import json
 import logging
 import math
 import os
@@ -24,6 +25,7 @@ from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
 from ..interest.records import Outcome, is_attached, read_letter, read_looked_up
 from ..interest.script import script
+from ..interest.sealing import TamperedError
 from .waiter import WorkWaiter
 from .wire import Wire
 
@@ -308,7 +310,11 @@ class Mailbox:
 
     def _open(self, text: str) -> None:
         try:
-            outcome = read_letter(text)
+            outcome = read_letter(text, self._ledger.seal)
+        except TamperedError as tampered:
+            # Anybody may write into a mailbox; the record says what there is to it.
+            _log.error("a letter in the mailbox is not taken: %.200r", str(tampered))
+            self._unchecked.append(str(json.loads(text)["id"]))
         except Exception:
             # Left aside: one letter that can't be read must not keep all others from being delivered.
             _log.exception("a letter in the mailbox cannot be read: %.200r", text)
@@ -325,7 +331,7 @@ class Mailbox:
     def _checked(self, id: str) -> Callable[[list[str | None]], None]:
         def deliver(values: list[str | None]) -> None:
             try:
-                outcome = read_looked_up(id, values)
+                outcome = read_looked_up(id, values, self._ledger.seal)
             except Exception:
                 _log.exception("the record of %s cannot be read", id)
                 return

@@ -11,6 +11,7 @@ from kombu.utils import json as kombu_json
 from ..interest.messages import Flaw
 from ..interest.records import lane_of
 from ..tasks.checking import DEEPEST, Problem, is_deep, problem_of_body, problem_of_call, problem_of_work
+from ..tasks.message import is_outdated, is_signed
 from .runtime import Runtime
 from .task import WorkTask
 
@@ -65,6 +66,8 @@ class Inspector:
             return None  # another task of this app
         if is_deep(headers):
             return Problem(Flaw.TOO_DEEP, f"headers of more than {DEEPEST} levels")
+        if not work and self._runtime.ledger.seal.is_on:
+            return Problem(Flaw.SIGNATURE, "plain calls can't be signed")
         problem = self._problem_of_work(message) if work else problem_of_call(headers, message.content_type)
         return problem or self._problem_of_body(message, work)
 
@@ -74,10 +77,24 @@ class Inspector:
             entry = kombu_json.loads('{"headers":{"askfirst_deadline":0,' + letter)
             body = kombu_json.loads(entry["body"])
             kind = entry["content-type"], entry["content-encoding"]
-            problem = problem_of_work(entry["headers"], *kind, {}) or problem_of_body(body, work=True)
+            problem = (
+                problem_of_work(entry["headers"], *kind, {})
+                or self._problem_of_signature(entry["headers"], entry["body"])
+                or problem_of_body(body, work=True)
+            )
         except Exception:
             return False  # whoever wrote it, it was not askfirst
         return problem is None and not is_deep(body)
+
+    def _problem_of_signature(self, headers: Mapping[str, Any], body: str) -> Problem | None:
+        seal = self._runtime.ledger.seal
+        if not seal.is_on:
+            return None
+        if not is_signed(seal, headers, body):
+            return Problem(Flaw.SIGNATURE, "not signed with the signing key, or changed since")
+        if is_outdated(headers):
+            return Problem(Flaw.SIGNATURE, "its time, which is signed, is over")
+        return None
 
     def _problem_of_work(self, message: Message) -> Problem | None:
         properties = message.properties
@@ -96,7 +113,9 @@ class Inspector:
             return Problem(Flaw.FOREIGN_LANE, "its routing key is not its lane's queue")
         if not isinstance(properties.get("priority"), int | None):
             return Problem(Flaw.HEADERS, "expected priority to be a number")
-        return None
+        body = message.body
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+        return self._problem_of_signature(message.headers, text)
 
     def _problem_of_body(self, message: Message, work: bool) -> Problem | None:
         if len(message.body or "") > self._longest():

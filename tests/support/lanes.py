@@ -87,7 +87,7 @@ class Lane:
 
     def outcomes(self, caller: str = "alice") -> list[Outcome]:
         """Takes the outcomes out of a caller's mailbox."""
-        return [read_letter(text) for text in self._take(self.keys.mail(caller))]
+        return [read_letter(text, self.ledger.seal) for text in self._take(self.keys.mail(caller))]
 
     # Workers
 

@@ -16,6 +16,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that goes by these settings and finds the tests' works."""
     given = settings.model_dump(exclude_defaults=True, mode="json", exclude={"pools", "imports", "data_dir"})
     texts = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in given.items()}
+    if settings.signing_key:
+        texts["signing_key"] = json.dumps([key.get_secret_value() for key in settings.signing_key])
     ours = {f"ASKFIRST_{name.upper()}": text for name, text in texts.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ASKFIRST_")}
     paths = [path for path in (inherited.get("PYTHONPATH"), str(ROOT)) if path]

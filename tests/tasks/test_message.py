@@ -7,6 +7,7 @@ from kombu import Connection, Consumer, Queue
 from kombu.message import Message
 
 from askfirst import submit_work
+from askfirst.interest.sealing import Seal
 from askfirst.tasks.message import compose
 from askfirst.waiters.client import Client
 from tests.support import works
@@ -55,6 +56,6 @@ def test_it_tells_what_the_ledger_needs_should_it_lose_the_record(client: Client
 
 
 def test_long_arguments_are_shown_shortened() -> None:
-    letter = compose("default.0", "t", json.dumps({"text": "x" * 5000}), {})
+    letter = compose("default.0", "t", json.dumps({"text": "x" * 5000}), {}, Seal("n"), 1.0)
     headers = json.loads('{"headers":{' + letter)["headers"]
     assert len(headers["kwargsrepr"]) == 1025
