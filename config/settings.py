@@ -226,8 +226,8 @@ class Settings(BaseSettings):
     )
     signing_key: SigningKeys = Field(
         (),
-        description="Secret of 16 characters or more that signs works and results, the same for callers and workers, or "
-        "several: the first signs, all are good. None: whoever can write to the broker is trusted.",
+        description="Secret of 16 characters or more that signs works and results, the same for callers and workers"
+        "; or several: the first signs, all are good. None: whoever can write to the broker is trusted.",
     )
     flower_port: Count = Field(5555, le=65535, description="Port of Flower on 127.0.0.1.")
 
