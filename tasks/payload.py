@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..config.units import size_in_bytes
 from ..interest.errors import InvalidPayload, InvalidWork
+from ..interest.opening import no_fork_meanwhile
 from .context import WorkContext
 from .resource import Declaration
 
@@ -41,9 +42,10 @@ class Carrier:
     def encode(self, values: Mapping[str, Any]) -> str:
         """The values as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
         try:
-            text = self._model.model_validate(dict(values)).model_dump_json(
-                by_alias=True, exclude_unset=True, warnings="error"
-            )
+            with no_fork_meanwhile():  # with each first use pydantic's serializers take locks of their own
+                text = self._model.model_validate(dict(values)).model_dump_json(
+                    by_alias=True, exclude_unset=True, warnings="error"
+                )
         except ValidationError as error:
             raise InvalidPayload(describe(self.title, error)) from None
         except (ValueError, RecursionError) as error:
@@ -55,7 +57,8 @@ class Carrier:
     def decode(self, text: str) -> dict[str, Any]:
         """The values from JSON, those that it has. Raises `InvalidPayload`."""
         try:
-            model = self._model.model_validate_json(text)
+            with no_fork_meanwhile():
+                model = self._model.model_validate_json(text)
         except ValidationError as error:
             raise InvalidPayload(describe(self.title, error)) from None
         return {self._names[field]: getattr(model, field) for field in model.model_fields_set}

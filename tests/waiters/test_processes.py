@@ -1,5 +1,7 @@
 """Waiters across `fork`: an inherited waiter gets its answer in the child, and the child's end takes nothing away."""
 
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 
@@ -370,6 +372,31 @@ def test_no_process_forks_while_a_thread_imports_what_another_broker_takes(calle
         broker_url="memory://",
     )
     assert process.rest() == ["True"]
+
+
+#: The first payloads of a process, encoded by a thread while others are forked.
+FIRST_PAYLOADS = """
+import os, signal, sys, threading
+from askfirst.tasks.payload import Carrier
+carrier = Carrier("a work", {"a": int})
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=lambda: [carrier.encode({"a": 1}) for _ in range(40)]) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(4):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(5)
+        carrier.encode({"a": 1})
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+@pytest.mark.slow  # a child hung in one of some forty processes
+def test_no_child_waits_for_the_serializers_first_use_by_another_thread() -> None:
+    for _ in range(200):
+        subprocess.run([sys.executable, "-c", FIRST_PAYLOADS], check=True, timeout=30)
 
 
 def test_asking_imports_nothing(caller: Start, redis_server: RedisServer, ledger: Ledger) -> None:
