@@ -15,7 +15,14 @@ from ..interest.errors import WorkError
 
 
 class InvalidSchedule(WorkError, ValueError):
-    """The definition of a schedule, a trigger or a calendar is wrong; the text names each field."""
+    """The definition of a schedule, a trigger or a calendar is wrong; the text names each field.
+
+    `problem` is the text without the name of the definition.
+    """
+
+    def __init__(self, message: str, problem: str = "") -> None:
+        super().__init__(message)
+        self.problem = problem or message
 
 
 class HorizonExceeded(WorkError, LookupError):
@@ -36,22 +43,23 @@ class HorizonExceeded(WorkError, LookupError):
         return type(self), (self.calendar, self.day, self.first, self.last)
 
 
-def describe(title: str, error: ValidationError) -> str:
+def refusal(title: str, error: ValidationError) -> InvalidSchedule:
     """A validation error in one line that names each field."""
     problems = []
-    for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        cause = problem.get("ctx", {}).get("error")
-        if problem["type"] == "missing":
+    for found in error.errors(include_url=False):
+        where = ".".join(str(part) for part in found["loc"])
+        cause = found.get("ctx", {}).get("error")
+        if found["type"] == "missing":
             what = "is missing"
-        elif problem["type"] == "extra_forbidden":
+        elif found["type"] == "extra_forbidden":
             what = "is no field"
         elif isinstance(cause, ValueError):
-            what = str(cause)
+            what = cause.problem if isinstance(cause, InvalidSchedule) else str(cause)
         else:
-            what = f"{problem['msg']}, got {_short(problem['input'])}"
+            what = f"{found['msg']}, got {_short(found['input'])}"
         problems.append(f"{where}: {what}" if where else what)
-    return f"{title}: " + "; ".join(problems)
+    problem = "; ".join(problems)
+    return InvalidSchedule(f"{title}: {problem}", problem)
 
 
 def _short(value: object) -> str:

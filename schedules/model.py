@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from ..config.units import seconds
-from .errors import InvalidSchedule, describe
+from .errors import refusal
 from .zones import zone_named
 
 
@@ -30,7 +30,7 @@ class Definition(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise InvalidSchedule(describe(self._title(fields), error)) from None
+            raise refusal(self._title(fields), error) from None
 
     @classmethod
     def _title(cls, fields: dict[str, Any]) -> str:

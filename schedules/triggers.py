@@ -7,6 +7,7 @@ milliseconds.
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from operator import itemgetter
@@ -54,6 +55,8 @@ class Cron(Definition):
     @field_validator("expression")
     @classmethod
     def _check(cls, expression: str) -> str:
+        # cronsim takes 5-5/2 for 5/2, which goes on to the end of the field.
+        expression = re.sub(r"\b(\w+)-\1/[1-9]\d*(?!\w)", r"\1", expression)
         try:
             possible = next(CronSim(expression, datetime(2000, 1, 1)), None)  # noqa: DTZ001  # local time on purpose
         except CronSimError as error:

@@ -16,10 +16,15 @@ class Hours(NamedTuple):
 
 
 class Calendar(Protocol):
-    """A set of days, known from `first` to `last`, both included. `timed` says whether its days have hours."""
+    """A set of days, known from `first` to `last`, both included. `timed` says whether its days have hours.
+
+    `source` names where the days come from: a library with its version, or "own".
+    """
 
     @property
     def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
     @property
     def first(self) -> date: ...
     @property

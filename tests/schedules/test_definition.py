@@ -68,7 +68,7 @@ def test_the_work_may_be_the_function() -> None:
     [
         (with_(id="a@b"), r"schedule 'a@b': id: expected 1 to 128 letters"),
         (with_(triggers=[]), "schedule 's': triggers: .*at least 1 item"),
-        (with_(triggers=[{"kind": "cron", "expression": "0 25 * * *"}]), "triggers.0.cron: .*expression: .*Bad hour"),
+        (with_(triggers=[{"kind": "cron", "expression": "0 25 * * *"}]), "triggers.0.cron: expression: .*Bad hour"),
         (with_(triggers=[{"kind": "moon"}]), "triggers.0: .*'cron'.*got"),
         (with_(timezone="Mars/Olympus"), "timezone: expected an IANA time zone .*, got 'Mars/Olympus'"),
         (with_(timezone="../UTC"), "timezone: expected an IANA time zone"),

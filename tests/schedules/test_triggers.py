@@ -1,6 +1,8 @@
 """What each trigger asks for, also on days on which the clocks change."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,22 @@ def test_a_time_of_day_happens_once_and_a_pattern_whenever_clocks_show_it(
     expression: str, day: str, utc: list[str]
 ) -> None:
     assert asked(Cron(expression), "Europe/Berlin", f"{day}T00:59", f"{day}T04:00") == utc
+
+
+def test_the_examples_of_the_page_are_what_happens() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")
+    zone = zone_named("Europe/Berlin")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if "(01:" in line]
+    assert len(rows) == 5
+    for triggers, *days in rows:
+        for text in re.findall(r"`(.+?)`", triggers):
+            trigger = eval(text, {"Cron": Cron, "At": At, "Every": Every})
+            for day, shown in zip(("2026-03-29", "2026-10-25"), days, strict=True):
+                begin = datetime.fromisoformat(f"{day}T00:59").replace(tzinfo=zone).astimezone(UTC)
+                end = datetime.fromisoformat(f"{day}T04:00").replace(tzinfo=zone).astimezone(UTC)
+                found = [at.instant for at in merged((trigger,), zone, {}, begin, end)]
+                happens = [f"{at.astimezone(zone):%H:%M} ({at:%H:%M})" for at in found]
+                assert ", ".join(happens) == shown.replace("–", "")
 
 
 def test_a_range_that_begins_between_the_two_showings_has_the_second_one() -> None:

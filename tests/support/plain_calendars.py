@@ -16,6 +16,7 @@ class PlainCalendar:
     first: date = date.min
     last: date = date.max
     timed: bool = False
+    source: str = "own"
     special: dict[date, Hours] = field(default_factory=dict)
 
     def __contains__(self, day: date) -> bool:
