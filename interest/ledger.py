@@ -104,6 +104,15 @@ class Ledger:
                 answers += map(_read_submitted, replies)
         return answers
 
+    def submit_each(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        """Takes in works that need not have anything in common, in one round trip."""
+        answers: list[Submitted] = []
+        replies = self.line.batch([self._submit_call([submission]) for submission in submissions])
+        for submission, (letters, reply) in zip(submissions, replies, strict=True):
+            self.ring(submission.lane, letters)
+            answers.append(_read_submitted(reply))
+        return answers
+
     def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
         """Registers one more interest: seconds left, or the outcome if the work has ended, or None if it is unknown."""
         wish: Argument = "" if timeout is None else milliseconds(timeout)
@@ -306,10 +315,22 @@ class Ledger:
 
     # Operators
 
-    def cancel(self, id: str, reason: str, *, state: State = State.CANCELLED, failure: str = "") -> State | None:
-        """Ends a work for all its callers: the state it was in, or None if it is unknown."""
+    def cancel(
+        self, id: str, reason: str, *, state: State = State.CANCELLED, failure: str = "", kill: bool = False
+    ) -> State | None:
+        """Ends a work for all its callers: the state it was in, or None if it is unknown.
+
+        A run is told to stop, and gets no grace period if it is to be killed.
+        """
+        return self._cancel(id, reason, state, failure, "kill" if kill else "stop")
+
+    def cancel_unstarted(self, id: str, reason: str) -> State | None:
+        """The same, but a run goes on; a work that is unknown yet, its submission being on its way, never comes in."""
+        return self._cancel(id, reason, State.CANCELLED, "", "unstarted")
+
+    def _cancel(self, id: str, reason: str, state: State, failure: str, how: str) -> State | None:
         sealed = self.seal.close(failure, id, state)
-        was, letters = self._call("cancel", id, id=id, state=state, reason=reason, failure=sealed)
+        was, letters = self._call("cancel", id, id=id, state=state, reason=reason, failure=sealed, how=how)
         self.ring(lane_of(id) or "", letters)
         return State(was) if was else None
 
@@ -408,6 +429,7 @@ class Ledger:
             timeout=milliseconds(first.timeout),
             delay=milliseconds(first.delay),
             retention=milliseconds(first.retention),
+            latest=first.latest,
         )
 
     def _keys_of(self, id: str) -> LaneKeys:

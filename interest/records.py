@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -28,6 +28,10 @@ def lane_of(id: str) -> str | None:
     """The lane of a work id, or None if this is no work id."""
     match = _ID.fullmatch(id)
     return match[1] if match else None
+
+
+#: The interest of a schedule: detached, and of no caller who would be sent the outcome.
+SCHEDULED: Final = "d:schedule"
 
 
 def new_interest(caller: str, number: int, *, detached: bool) -> str:
@@ -52,7 +56,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One work as its caller hands it over."""
+    """One work as its caller hands it over.
+
+    `latest` is when the caller has lost the right to submit it, in ms of the Redis clock; 0 is never.
+    """
 
     id: str
     lane: str
@@ -66,11 +73,12 @@ class Submission:
     importance: str = "normal"
     on_duplicate: str = "join"
     delay: float = 0.0
+    latest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of a submission: `status` is accepted, joined, duplicate or rejected.
+    """What became of a submission: `status` is accepted, joined, duplicate, rejected or late.
 
     `remaining` are the seconds until the deadline; of a rejected one `reason` and `retry_after` (seconds) are set.
     """

@@ -17,9 +17,9 @@ Argument: TypeAlias = str | int | float
 class Script:
     """One transition: the text of its file with its includes, and the order of its arguments."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, package: str = __package__) -> None:
         self.name = name
-        self.text = _assemble(name)
+        self.text = _assemble(name, package)
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         found = _ARGUMENTS.findall(self.text)
         self.arguments: tuple[str, ...] = tuple(found[0].split(", ")) if found else ()
@@ -56,21 +56,26 @@ class Call:
 
 
 @cache
-def script(name: str) -> Script:
-    """The script in `scripts/<name>.lua`."""
-    return Script(name)
+def script(name: str, package: str = __package__) -> Script:
+    """The script in `scripts/<name>.lua` of the package."""
+    return Script(name, package)
 
 
-def _assemble(name: str) -> str:
-    """The script's text behind its includes, each once and before whoever needs it."""
+def _assemble(name: str, package: str) -> str:
+    """The script's text behind its includes, each once and before whoever needs it.
+
+    What a package's own `includes/` does not have is the ledger's.
+    """
+    folders = [files(each).joinpath("scripts") for each in (package, __package__)]
     parts: dict[str, str] = {}
 
     def take(path: str) -> None:
-        text = files(__package__).joinpath("scripts", f"{path}.lua").read_text(encoding="utf-8")
+        found = next((file for folder in folders if (file := folder.joinpath(path)).is_file()), folders[0] / path)
+        text = found.read_text(encoding="utf-8")
         for include in _INCLUDE.findall(text):
-            if f"includes/{include}" not in parts:
-                take(f"includes/{include}")
+            if f"includes/{include}.lua" not in parts:
+                take(f"includes/{include}.lua")
         parts[path] = text
 
-    take(name)
+    take(f"{name}.lua")
     return "\n".join(parts.values())

@@ -56,6 +56,8 @@ class Reason(StrEnum):
     """Celery's own revoke, for example Flower's button."""
     REPLACED = "replaced by newer work of the same key"
     """A submission with `on_duplicate="replace"`."""
+    OVERTAKEN = "overtaken by the next run of its schedule"
+    """A schedule whose overlap policy is to cancel or to kill the other."""
     DUPLICATE = "duplicate delivery"
     """The message was delivered again while the work runs or after it ended."""
     PULSE_IN_DOUBT = "waiting for the caller's pulse"

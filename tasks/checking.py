@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..interest.messages import Flaw
-from ..interest.records import lane_of
+from ..interest.records import SCHEDULED, lane_of
 from .message import EMBED, SAME
 
 #: How deep lists and objects may lie in each other: what pydantic can write is less, what breaks a pool is more.
 DEEPEST: Final = 300
 
 _IMPORTANCES = ("critical", "normal", "sheddable")
-_INTEREST = re.compile(r"[ad]:[^\n]{1,200}:[0-9]{1,18}")
+_INTEREST = re.compile(rf"[ad]:[^\n]{{1,200}}:[0-9]{{1,18}}|{SCHEDULED}")
 _NAMES = frozenset(SAME) | {"askfirst_deadline", "askfirst", "task", "id", "root_id", "kwargsrepr"}
 _LATEST = 2**53  # ms; what a number in Lua and JSON can say exactly
 _LONGEST = 200  # characters of a key or a partition
@@ -156,10 +156,11 @@ _OURS: Final[Mapping[str, Callable[[object], bool]]] = {
     "importance": _is_importance,
     "key": _is_name,
     "partition": _is_name,
+    "nominal": _is_whole,
     "until": _is_whole,
     "signature": _is_name,
 }
-_OPTIONAL: Final = ("partition", "until", "signature")
+_OPTIONAL: Final = ("partition", "nominal", "until", "signature")
 
 
 def _kind(value: object) -> str:

@@ -32,6 +32,7 @@ class WorkContext:
         id: str = "",
         key: str | None = None,
         attempt: int = 1,
+        nominal_time: datetime | None = None,
         timeout: float | str | timedelta = 3600.0,
         token: Token | None = None,
         report: Callable[[Progress], None] | None = None,
@@ -39,6 +40,8 @@ class WorkContext:
         self.id = id
         self.key = key
         self.attempt = attempt
+        self.nominal_time = nominal_time
+        """The instant of its schedule that a work runs for (UTC), however late; None where no schedule started it."""
         self.log = logging.LoggerAdapter(logging.getLogger("askfirst.work"), {"work_id": id, "attempt": attempt})
         self.token = token or Token()
         self._report = report

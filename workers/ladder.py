@@ -39,6 +39,11 @@ class Ladder:
             claim.stop_at = time.monotonic()
         self.tripline.trip(claim, claim.stop)
 
+    def kill(self, claim: Claim, reason: str) -> None:
+        """All steps at once: no grace period for this run."""
+        claim.grace = 0.0
+        self.stop(claim, reason)
+
     def climb(self) -> None:
         """The steps that are due: shutdown's tokens, and what the end of a grace period asks for."""
         now = time.monotonic()

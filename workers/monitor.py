@@ -125,6 +125,8 @@ class Monitor:
                 return  # over meanwhile, or only to make us look
             if "extend" in order:
                 self._extend(claim, order["extend"] / 1000)
+            elif order.get("kill"):
+                self._ladder.kill(claim, order["reason"])
             else:
                 self._ladder.stop(claim, order["reason"])
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeGuard, TypeVar
 
 from billiard.common import terminate_handler_fired
@@ -48,6 +49,7 @@ class Run:
     attempt: int
     deadline_at: float
     failures: int
+    nominal_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str,
         id=run.id,
         key=run.key,
         attempt=run.attempt,
+        nominal_time=run.nominal_time,
         timeout=run.deadline_at - time.monotonic(),
         report=reporter.report,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Task
@@ -35,6 +36,7 @@ class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
         if claim is None:
             arguments = dict(zip(self.work_type.carrier.parameters, args, strict=False)) | kwargs
             return run_plainly(runtime_of(self.app), self.work_type, request.id, arguments)
+        nominal = request.askfirst.get("nominal")
         run = Run(
             id=request.id,
             key=request.askfirst.get("key") or None,
@@ -43,5 +45,6 @@ class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
             attempt=claim["attempt"],
             deadline_at=claim["deadline_at"],
             failures=claim["failures"],
+            nominal_time=datetime.fromtimestamp(nominal / 1000, UTC) if nominal is not None else None,
         )
         return run_work(runtime_of(self.app), self.work_type, run, kwargs)

@@ -13,8 +13,9 @@ for i = 2, #ARGV do
   if record[1] and record[1] ~= 'PENDING' and record[1] ~= 'RUNNING' and now - record[2] >= tonumber(older_than) then
     redis.call('ZREM', index_key(record[1]), ARGV[i])
     redis.call('DEL', work_key(ARGV[i]))
-    local left = tonumber(record[3]) - now
-    if left > 0 then redis.call('SET', tombstone_key(ARGV[i]), '', 'PX', left) end
+    -- At least as long as somebody may submit it once more, not knowing whether he did.
+    local left = math.max(tonumber(record[3]) - now, MAIL_TTL)
+    redis.call('SET', tombstone_key(ARGV[i]), '', 'PX', left)
     removed = removed + 1
   end
 end

@@ -3,10 +3,11 @@
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `key` may be empty; `on_duplicate` is join, reject or
---        replace; `importance` is critical, normal or sheddable. Then, for each work, `id`, `interest` as in
---        includes/interest.lua, `partition`, which may be empty, and `letter`, the end of the Celery message
+--        replace; `importance` is critical, normal or sheddable; `latest` is when (ms of this server's clock) the caller
+--        has lost the right to submit, or 0. Then, for each work, `id`, `interest` as in includes/interest.lua,
+--        `partition`, which may be empty, and `letter`, the end of the Celery message
 -- Reply  { letters to publish, then for each work { accepted | joined | duplicate, id of the work, ms left }
---        | { rejected, reason, ms after which to try again } }
+--        | { rejected, reason, ms after which to try again } | { late, an empty text, 0 } }
 -- Mail   replaced callers get their outcome, a replaced run is told to stop
 --
 -- Sending it twice for the same id does no harm: the second finds the first.
@@ -15,10 +16,10 @@
 -- @include ending
 -- @include record
 -- @include admission
-local name, key, importance, on_duplicate, timeout, delay, retention = unpack(ARGV)
+local name, key, importance, on_duplicate, timeout, delay, retention, latest = unpack(ARGV)
 local deadline = now + timeout
 local delayed = tonumber(delay) > 0
-timeout, retention = tonumber(timeout), tonumber(retention)
+timeout, retention, latest = tonumber(timeout), tonumber(retention), tonumber(latest)
 
 local function running(other)
   return other and redis.call('HGET', work_key(other), 'state') == 'RUNNING' and other
@@ -29,6 +30,8 @@ local function submit(id, interest, partition, letter)
     -- What has ended and is forgotten already must not run again.
     return { 'accepted', id, (redis.call('HGET', work_key(id), 'deadline') or deadline) - now }
   end
+
+  if latest > 0 and now > latest then return { 'late', '', 0 } end
 
   local predecessor, replaced, room = nil, nil, 0
   if key ~= '' then
@@ -75,5 +78,5 @@ local function submit(id, interest, partition, letter)
 end
 
 local reply = { letters }
-for i = 8, #ARGV, 4 do reply[#reply + 1] = submit(unpack(ARGV, i, i + 3)) end
+for i = 9, #ARGV, 4 do reply[#reply + 1] = submit(unpack(ARGV, i, i + 3)) end
 return reply

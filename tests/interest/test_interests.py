@@ -117,6 +117,32 @@ def test_cancelling_unknown_work_says_so(lane: Lane) -> None:
     assert lane.ledger.cancel(new_id("default"), Reason.CANCELLED) is None
 
 
+def test_what_has_not_started_is_ended_and_a_run_goes_on(lane: Lane) -> None:
+    waiting, running = lane.submit(), lane.running()
+    assert lane.ledger.cancel_unstarted(waiting.id, Reason.WITHDRAWN) is State.PENDING
+    assert lane.ledger.cancel_unstarted(running.id, Reason.WITHDRAWN) is State.RUNNING
+    assert lane.state(waiting.id) is State.CANCELLED
+    assert lane.status(running.id).reason is None
+    assert lane.mail("w1") == []
+
+
+def test_what_is_on_its_way_when_it_is_ended_never_comes_in(lane: Lane) -> None:
+    submission = lane.submission()
+    assert lane.ledger.cancel_unstarted(submission.id, Reason.WITHDRAWN) is None
+    lane.ledger.submit(submission)
+    assert lane.state(submission.id) is None
+    assert lane.rung() == []
+    assert lane.verdict(submission.id) == (Verdict.DROP, Reason.DUPLICATE)
+
+
+def test_a_run_to_be_killed_is_told_so_also_where_it_was_told_to_stop_before(lane: Lane) -> None:
+    submission = lane.running(worker="w1")
+    lane.ledger.cancel(submission.id, Reason.REVOKED)
+    lane.ledger.cancel(submission.id, Reason.CANCELLED, kill=True)
+    told = {"id": submission.id, "attempt": 1, "reason": Reason.REVOKED}
+    assert lane.mail("w1") == [told, told | {"kill": True}]
+
+
 # Attaching
 
 

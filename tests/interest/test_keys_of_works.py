@@ -154,3 +154,20 @@ def test_sending_a_submission_again_after_its_end_does_not_run_it_again(lane: La
     lane.ledger.submit(submission)
     assert lane.rung() == []
     assert lane.state(submission.id) is State.COMPLETED
+
+
+def test_nothing_is_taken_in_after_the_time_that_its_submitter_was_given(lane: Lane) -> None:
+    submission = lane.submission(latest=lane.now() - 1)
+    assert lane.ledger.submit(submission).status == "late"
+    assert lane.state(submission.id) is None
+    assert lane.rung() == []
+    in_time = lane.submission(latest=lane.now() + 5000)
+    assert lane.ledger.submit(in_time).status == "accepted"
+    assert lane.rung() == [in_time.id]
+
+
+def test_works_that_have_nothing_in_common_are_taken_in_together(lane: Lane) -> None:
+    one, two = lane.submission(name="one", key="k"), lane.submission(name="two", timeout=5)
+    answers = lane.ledger.submit_each([one, two])
+    assert [(answer.status, answer.id) for answer in answers] == [("accepted", one.id), ("accepted", two.id)]
+    assert [lane.status(each.id).name for each in (one, two)] == ["one", "two"]

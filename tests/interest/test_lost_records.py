@@ -165,3 +165,16 @@ def test_everything_that_ended_work_leaves_has_an_end(lane: Lane, state: State) 
     left = [key for key in lane.redis.scan_iter() if submission.id in key or ":key:" in key or ":mail:" in key]
     assert left
     assert all(lane.redis.pttl(key) > 0 for key in left)
+
+
+def test_what_an_operator_cleans_up_at_once_does_not_come_in_again(lane: Lane) -> None:
+    """Whoever submitted it, and lost the reply, tries again for a while."""
+    submission = lane.submit(timeout=0.05)
+    lane.ask(submission.id)
+    lane.finish(submission)
+    lane.let_pass(0.1)
+    assert lane.ledger.forget("default", [submission.id], 0) == 1
+    lane.rung()
+    lane.ledger.submit(submission)
+    assert lane.state(submission.id) is None
+    assert lane.rung() == []

@@ -139,6 +139,14 @@ def cancel(lane: Lane, id: str) -> object:
     return lane.ledger.cancel(id, Reason.CANCELLED)
 
 
+def kill(lane: Lane, id: str) -> object:
+    return lane.ledger.cancel(id, Reason.CANCELLED, kill=True)
+
+
+def cancel_unstarted(lane: Lane, id: str) -> object:
+    return lane.ledger.cancel_unstarted(id, Reason.WITHDRAWN)
+
+
 def fail_as_unknown_type(lane: Lane, id: str) -> object:
     return lane.ledger.cancel(id, Reason.UNKNOWN_TYPE, state=State.FAILED, failure='{"type":"U","message":"m"}')
 
@@ -186,8 +194,8 @@ def forget(lane: Lane, id: str) -> object:
 
 
 MOVES: list[Move] = [
-    ask, submit_again, adopt, attach, withdraw, withdraw_something_else, cancel, fail_as_unknown_type, beat,
-    beat_for_another_attempt, pulse, progress, retry, release, release_as_lost, release_as_lost_too_often, tend, forget,
+    ask, submit_again, adopt, attach, withdraw, withdraw_something_else, cancel, kill, cancel_unstarted,
+    fail_as_unknown_type, beat, beat_for_another_attempt, pulse, progress, retry, release, release_as_lost, release_as_lost_too_often, tend, forget,
     *(finishing(state) for state in State if state.ended),
     *(finishing(state, attempt=2) for state in State if state.ended),
 ]  # fmt: skip

@@ -97,6 +97,15 @@ def test_a_slot_is_free_again_and_sound_when_its_work_was_cancelled(fleet: Fleet
 
 
 @prefork_only
+def test_a_process_whose_run_is_to_be_killed_gets_no_grace_period(fleet: Fleet, log: Log) -> None:
+    waiter = submit_work(running.trace_stubborn, log=log.path)
+    pid = log.wait_for("began")[0]["pid"]
+    fleet.ledger.cancel(waiter.id, Reason.OVERTAKEN, kill=True)
+    eventually(lambda: not alive(pid), within=GRACE / 2, what="its process is gone")
+    eventually(lambda: fleet.reason(waiter.id) == f"{State.CANCELLED}: {Reason.OVERTAKEN}", what="it is cancelled")
+
+
+@prefork_only
 @pytest.mark.parametrize(
     "work",
     [

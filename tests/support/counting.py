@@ -54,7 +54,7 @@ def counted(ledger: Ledger, redis: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     assemble = scripts._assemble
     with monkeypatch.context() as patched:
-        patched.setattr(scripts, "_assemble", lambda name: _COUNTING + assemble(name))
+        patched.setattr(scripts, "_assemble", lambda *which: _COUNTING + assemble(*which))
         patched.setattr(ledger.line, "batch", counting)
         scripts.script.cache_clear()
         yield cost

@@ -95,6 +95,12 @@ local function stop_run(id, reason)
   order(record[1], { id = id, attempt = tonumber(record[2]), reason = reason })
 end
 
+-- Has a run that was told to stop ended at once.
+local function kill_run(id)
+  local record = redis.call('HMGET', work_key(id), 'worker', 'attempt', 'stopping')
+  order(record[1], { id = id, attempt = tonumber(record[2]), reason = record[3], kill = true })
+end
+
 -- Ends a work against its callers' will; a running one is told to stop, and its callers need not wait for that.
 local function dismiss(id, state, reason, failure)
   if redis.call('HGET', work_key(id), 'state') == 'PENDING' then
