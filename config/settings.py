@@ -229,6 +229,10 @@ class Settings(BaseSettings):
         description="Secret of 16 characters or more that signs works and results, the same for callers and workers"
         "; or several: the first signs, all are good. None: whoever can write to the broker is trusted.",
     )
+    schedule_history: Count = Field(1000, description="Entries of its history that are kept of each schedule.")
+    schedule_history_age: PositiveSeconds = Field(
+        90 * 86400.0, description="Seconds for which an entry of a schedule's history is kept at most."
+    )
     flower_port: Count = Field(5555, le=65535, description="Port of Flower on 127.0.0.1.")
 
     @field_validator("pulse_timeout")

@@ -1,1 +1,52 @@
 """When work runs: schedules, their triggers and calendars, and exactly one fire of each instant."""
+
+from typing import TYPE_CHECKING, Any
+
+from .api import backfill, delete, get, history, pause, put, resume, trigger, upcoming
+from .api import list_ as list
+from .api import next_ as next
+from .definition import Schedule
+from .entries import Cause, HistoryEntry, Status
+from .errors import HorizonExceeded, InvalidSchedule, UnknownSchedule
+from .managing import ScheduleStatus
+from .triggers import At, Cron, Every, Once, Session
+
+if TYPE_CHECKING:
+    from .beat import LedgerScheduler
+
+__all__ = [
+    "At",
+    "Cause",
+    "Cron",
+    "Every",
+    "HistoryEntry",
+    "HorizonExceeded",
+    "InvalidSchedule",
+    "LedgerScheduler",
+    "Once",
+    "Schedule",
+    "ScheduleStatus",
+    "Session",
+    "Status",
+    "UnknownSchedule",
+    "backfill",
+    "delete",
+    "get",
+    "history",
+    "list",
+    "next",
+    "pause",
+    "put",
+    "resume",
+    "trigger",
+    "upcoming",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`LedgerScheduler`, at its first use: only beat needs Celery here."""
+    if name != "LedgerScheduler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .beat import LedgerScheduler
+
+    return LedgerScheduler

@@ -2,6 +2,7 @@
 
     WorkError
     ├── InvalidSchedule (ValueError)    a definition is wrong; the text names each field
+    ├── UnknownSchedule (LookupError)   there is no schedule of that id
     └── HorizonExceeded (LookupError)   a calendar doesn't know the day yet
 """
 
@@ -23,6 +24,10 @@ class InvalidSchedule(WorkError, ValueError):
     def __init__(self, message: str, problem: str = "") -> None:
         super().__init__(message)
         self.problem = problem or message
+
+
+class UnknownSchedule(WorkError, LookupError):
+    """No schedule of that id is known."""
 
 
 class HorizonExceeded(WorkError, LookupError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from askfirst.interest.ledger import Ledger
 
 _PATIENCE: Final = 0.3  # seconds for the ledger to answer
+_SCHEDULES: Final = 50  # that are offered
 _RECENT: Final = 20  # works of each lane and state that are offered
 
 
@@ -50,6 +51,11 @@ def partitions(context: click.Context, _: click.Parameter, typed: str) -> list[C
     return _offer(typed, _from_ledger(context, lambda ledger: [(each, "") for each in _partitions(ledger, name)]))
 
 
+def schedule_ids(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Schedules whose ids begin so."""
+    return _offer(typed, _from_ledger(context, lambda ledger: _schedules(ledger, typed)))
+
+
 def ids_and_keys(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Recent works, by id and by key."""
     return _offer(typed, _from_ledger(context, _recent))
@@ -78,6 +84,12 @@ def _recent(ledger: Ledger) -> list[tuple[str, str]]:
     found.sort(key=lambda status: status.submitted_at, reverse=True)
     newest = {status.key: status for status in reversed(found) if status.key} | {status.id: status for status in found}
     return [(id_or_key, f"{status.name} {status.state}") for id_or_key, status in newest.items()]
+
+
+def _schedules(ledger: Ledger, typed: str) -> list[tuple[str, str]]:
+    from askfirst.schedules.store import Store
+
+    return [(id, "") for id in Store(ledger, 1, 1.0).ids(typed, limit=_SCHEDULES)]
 
 
 def _partitions(ledger: Ledger, name: str | None) -> list[str]:

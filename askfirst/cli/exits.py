@@ -32,13 +32,13 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.OK: "done",
     Exit.FAILED: "the work failed, was cancelled or lost; doctor: a check failed; up: a process ended",
-    Exit.USAGE: "wrong usage, settings or payload",
+    Exit.USAGE: "wrong usage, settings, schedule or payload",
     Exit.LEDGER: "the ledger is unavailable",
-    Exit.UNKNOWN: "unknown work type, id or key",
+    Exit.UNKNOWN: "unknown work type, schedule, id or key",
     Exit.TIMEOUT: "the deadline passed",
     Exit.REFUSED: "rejected, or a duplicate",
     Exit.BUG: "an error of askfirst itself; --debug shows where",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C); worker, up, top and metrics end with 0, if all went well",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C); worker, up, schedule run, top and metrics end with 0, if all went well",
 }
 
 #: By the name of the class: importing the classes would import the rooms. The nearest base in an error's MRO counts.
@@ -49,7 +49,10 @@ _CODES = {
     "InvalidWork": Exit.USAGE,
     "SettingsError": Exit.USAGE,
     "LedgerUnavailable": Exit.LEDGER,
+    "InvalidSchedule": Exit.USAGE,
+    "HorizonExceeded": Exit.USAGE,
     "UnknownWork": Exit.UNKNOWN,
+    "UnknownSchedule": Exit.UNKNOWN,
     "WorkTimeout": Exit.TIMEOUT,
     "WorkRejected": Exit.REFUSED,
     "DuplicateWork": Exit.REFUSED,

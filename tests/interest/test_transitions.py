@@ -195,7 +195,8 @@ def forget(lane: Lane, id: str) -> object:
 
 MOVES: list[Move] = [
     ask, submit_again, adopt, attach, withdraw, withdraw_something_else, cancel, kill, cancel_unstarted,
-    fail_as_unknown_type, beat, beat_for_another_attempt, pulse, progress, retry, release, release_as_lost, release_as_lost_too_often, tend, forget,
+    fail_as_unknown_type, beat, beat_for_another_attempt, pulse, progress, retry, release, release_as_lost,
+    release_as_lost_too_often, tend, forget,
     *(finishing(state) for state in State if state.ended),
     *(finishing(state, attempt=2) for state in State if state.ended),
 ]  # fmt: skip

@@ -1,0 +1,56 @@
+"""The definitions and calendars that this process has read, until they change."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from .calendars.calendar import Calendar
+from .definition import Schedule
+from .store import Store
+
+_log = logging.getLogger("askfirst.schedules")
+_KEPT: Final = 20_000  # definitions, of some kilobytes each
+
+
+class Definitions:
+    """Reads each definition once for each of its revisions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: OrderedDict[str, tuple[int, Schedule]] = OrderedDict()
+        self._calendars: Mapping[str, Calendar] = {}
+        self._calendar_changes = -1
+
+    def of(self, wanted: Iterable[tuple[str, int]]) -> dict[str, Schedule]:
+        """The schedules of these ids, in these revisions or newer ones, but for those gone or not to be read."""
+        pairs = dict(wanted)
+        unknown = [id for id, revision in pairs.items() if self._known.get(id, (0, None))[0] < revision]
+        for id, (text, revision) in zip(unknown, self._store.definitions(unknown), strict=True):
+            self._known.pop(id, None)
+            if text is not None:
+                try:
+                    self._known[id] = revision, Schedule.from_json(text)
+                except (ValueError, TypeError) as error:  # another version of askfirst has written it, or nobody of us
+                    _log.error("schedule %s is left alone: its definition can't be read: %s", id, error)
+        for id in pairs:
+            if id in self._known:
+                self._known.move_to_end(id)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return {id: self._known[id][1] for id in pairs if id in self._known}
+
+    def calendars(self, changes: int) -> Mapping[str, Calendar]:
+        """All calendars, read anew if there were other changes than `changes`."""
+        if changes != self._calendar_changes:
+            texts, self._calendar_changes = self._store.calendars()
+            self._calendars = load_calendars(texts)
+        return self._calendars
+
+
+def load_calendars(texts: Mapping[str, str]) -> Mapping[str, Calendar]:
+    """The calendars from their definitions (JSON by name)."""
+    assert not texts
+    return {}
