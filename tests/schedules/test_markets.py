@@ -12,7 +12,7 @@ import pytest
 
 from askfirst.schedules.calendars.calendars import Calendars
 from askfirst.schedules.calendars.definition import Holidays, Market, Override
-from askfirst.schedules.calendars.disagreement import disagreements
+from askfirst.schedules.calendars.disagreement import Disagreement, disagreements
 from askfirst.schedules.calendars.nse import NSE
 from askfirst.schedules.definition import Schedule
 from askfirst.schedules.errors import HorizonExceeded, InvalidSchedule
@@ -27,6 +27,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "schedules.md"
 @pytest.fixture(scope="module")
 def calendars() -> Calendars:
     return Calendars(today=lambda: TODAY)
+
+
+@pytest.fixture(scope="module")
+def differing() -> dict[str, list[Disagreement]]:
+    """What the libraries tell differently, for each market."""
+    markets = [Market(name="XNYS", exchange="XNYS"), Market(name="XLON", exchange="XLON"), NSE]
+    return {market.name: disagreements(market, FIRST, LAST, TODAY) for market in markets}
 
 
 def days() -> list[date]:
@@ -56,17 +63,15 @@ def test_sessions_are_those_of_exchange_calendars(calendars: Calendars, name: st
 
 
 @pytest.mark.parametrize("name", ["XNYS", "XLON", "XNSE"])
-def test_sessions_are_those_of_holidays_but_for_the_listed_days(calendars: Calendars, name: str) -> None:
+def test_sessions_are_those_of_holidays_but_for_the_listed_days(
+    calendars: Calendars, differing: dict[str, list[Disagreement]], name: str
+) -> None:
     import holidays
 
-    market = NSE if name == "XNSE" else Market(name=name, exchange=name)
     library = holidays.financial_holidays(name, years=range(FIRST.year, LAST.year + 1))
-    settled = {override.day for override in market.overrides}
-    listed = {found.day for found in disagreements(market, FIRST, LAST, TODAY)}
-    differing = {day for day in days() if (day in calendars[name]) != library.is_working_day(day)} - settled
-    # Where both trade, one of them may know an early close.
-    assert differing <= listed
-    assert all(day in calendars[name] and library.is_working_day(day) for day in listed - differing)
+    settled = {override.day for override in NSE.overrides} if name == "XNSE" else set()
+    found = {day for day in days() if (day in calendars[name]) != library.is_working_day(day)} - settled
+    assert found == {each.day for each in differing[name]}
 
 
 @pytest.mark.parametrize(
@@ -116,12 +121,22 @@ def test_the_horizon_moves_on_with_the_days() -> None:
     assert moving["XNYS"].last == before + timedelta(days=30)
 
 
-def test_the_page_lists_every_difference_and_every_override() -> None:
-    markets = [Market(name="XNYS", exchange="XNYS"), Market(name="XLON", exchange="XLON"), NSE]
+def test_early_closes_are_those_of_holidays(calendars: Calendars) -> None:
+    import holidays
+
+    for name, usual in (("XNYS", timedelta(hours=6.5)), ("XLON", timedelta(hours=8.5))):
+        half = holidays.financial_holidays(name, years=range(FIRST.year, LAST.year + 1), categories="half_day")
+        hours = {day: calendars[name].hours(day) for day in days() if day in calendars[name]}
+        short = {day for day, opened in hours.items() if opened and opened.closes - opened.opens < usual}
+        assert short == {day for day in half if day in hours}
+        assert len(short) > 20
+
+
+def test_the_page_lists_every_difference_and_every_override(differing: dict[str, list[Disagreement]]) -> None:
     differences = [
-        f"| {market.name} | {found.day:%Y-%m-%d %a} | {found.exchange_calendars} | {found.holidays} |"
-        for market in markets
-        for found in disagreements(market, FIRST, LAST, TODAY)
+        f"| {name} | {found.day:%Y-%m-%d %a} | {found.exchange_calendars} | {found.holidays} |"
+        for name, all_of_it in differing.items()
+        for found in all_of_it
     ]
     overrides = [
         f"| {each.day:%Y-%m-%d %a} | {opens:%H:%M}–{closes:%H:%M} | {each.note} |"
