@@ -146,6 +146,8 @@ class Schedule(Definition):
              rolls and not self.calendars and not self.exclude),
             ("on_excluded", f"{self.on_excluded!r} can't move a trigger that follows a market's sessions: use 'skip'",
              rolls and any(isinstance(trigger, Session) for trigger in self.triggers)),
+            ("exclude", "a trigger follows the sessions of a calendar in it, so that none would fire",
+             any(isinstance(trigger, Session) and trigger.calendar in self.exclude for trigger in self.triggers)),
             ("catch_up", "misfire='skip' catches up on nothing",
              self.misfire == "skip" and self.catch_up is not None),
             ("max_catch_up", f"is for misfire='all', not {self.misfire!r}",

@@ -11,7 +11,7 @@ from ..errors import InvalidSchedule
 from .built import AnyOf, Listed, Only, Weekly, listed_dates, listed_holidays, listed_market
 from .calendar import Calendar
 from .definition import CalendarDefinition, Dates, Difference, Holidays, Market, OnlyOn, Union, Weekdays, parts_of
-from .disagreement import warn_of_disagreements
+from .disagreement import warn_of_disagreements, warn_of_early_closes
 from .nse import NSE
 from .sources import holidays_of, is_exchange, sessions_by_exchange_calendars, sessions_by_holidays
 
@@ -39,20 +39,22 @@ class Calendars(Mapping[str, Calendar]):
                 raise InvalidSchedule(f"calendar {definition.name!r}: name: comes twice")
             self._definitions[definition.name] = definition
         self._today = today
-        self._built: dict[str, Calendar] = {}
-        self._built_on = today()
+        self._built: dict[str, tuple[Calendar, date]] = {}
         for definition in self._definitions.values():
             self._check_parts(definition)
 
     def __getitem__(self, name: str) -> Calendar:
-        if self._today() - self._built_on >= REFRESHED_AFTER:
-            self._built, self._built_on = {}, self._today()
-        if name not in self._built:
-            self._built[name] = self._build(self._definition(name))
-        return self._built[name]
+        today = self._today()
+        calendar, built_on = self._built.get(name, (None, today))
+        if calendar is None or today - built_on >= REFRESHED_AFTER:
+            calendar = self._build(self._definition(name), today)
+            self._built[name] = calendar, today
+        return calendar
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._definitions or name == NSE.name or is_exchange(name))
+        if name in self._built or name in self._definitions or name == NSE.name:
+            return True
+        return isinstance(name, str) and is_exchange(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._definitions)
@@ -74,8 +76,7 @@ class Calendars(Mapping[str, Calendar]):
             return Market(name=name, exchange=name)
         raise KeyError(name)
 
-    def _build(self, definition: CalendarDefinition) -> Calendar:
-        today = self._today()
+    def _build(self, definition: CalendarDefinition, today: date) -> Calendar:
         match definition:
             case Market():
                 return self._market(definition, today)
@@ -94,9 +95,11 @@ class Calendars(Mapping[str, Calendar]):
 
     def _market(self, definition: Market, today: date) -> Listed:
         if definition.source == "holidays":
-            return listed_market(definition, sessions_by_holidays(definition.name, definition.exchange, today))
-        known = sessions_by_exchange_calendars(definition.name, definition.exchange, today)
-        warn_of_disagreements(definition, known, today)
+            known = sessions_by_holidays(definition.name, definition.exchange, today)
+            warn_of_early_closes(definition, known, today)
+        else:
+            known = sessions_by_exchange_calendars(definition.name, definition.exchange, today)
+            warn_of_disagreements(definition, known, today)
         return listed_market(definition, known)
 
     def _parts(self, names: Iterable[str]) -> list[Calendar]:

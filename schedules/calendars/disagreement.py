@@ -45,6 +45,17 @@ def warn_of_disagreements(market: Market, known: Known, today: date) -> None:
         )  # fmt: skip
 
 
+def warn_of_early_closes(market: Market, known: Known, today: date) -> None:
+    """Warns of days to come that close early, when no override says at what time: holidays knows only the days."""
+    settled = {override.day for override in market.overrides}
+    early = sorted(day for day in known.early - settled if day >= today and day in known.days)
+    if early and market.closes is not None:
+        log.warning(
+            "calendar %r: %s closes early on %s, and is taken to close at %s: give the hours as overrides",
+            market.name, market.exchange, ", ".join(map(str, early)), f"{market.closes:%H:%M}",
+        )  # fmt: skip
+
+
 def _between(market: Market, known: Known, other: Known, first: date, last: date) -> list[Disagreement]:
     first, last = max(first, known.first, other.first), min(last, known.last, other.last)
     settled = {override.day for override in market.overrides}

@@ -9,6 +9,7 @@ import importlib
 import re
 from dataclasses import dataclass
 from datetime import date, time, timedelta
+from functools import lru_cache
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,10 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Days from `first` to `last` as a source has them; `usual` are the opening and closing time of a usual day."""
+    """Days from `first` to `last` as a source has them; `usual` are the opening and closing time of a usual day.
+
+    Kept and shared: whoever changes the days changes a copy.
+    """
 
     source: str
     first: date
@@ -44,6 +48,7 @@ def is_exchange(name: str) -> bool:
     return bool(_MIC.fullmatch(name)) and name in _library("exchange_calendars", name).get_calendar_names()
 
 
+@lru_cache(maxsize=256)
 def sessions_by_exchange_calendars(calendar: str, exchange: str, today: date) -> Known:
     """The sessions of the exchange. Raises `InvalidSchedule`, naming the calendar."""
     library = _library("exchange_calendars", calendar)
@@ -71,6 +76,7 @@ def _plain(found: Any, first: date, last: date) -> Known:
     return Known(_named("exchange_calendars"), first, last, days, found.tz, usual, early)
 
 
+@lru_cache(maxsize=256)
 def sessions_by_holidays(calendar: str, exchange: str, today: date, first: date = FIRST) -> Known:
     """Working days of the market without hours, from the first year on. Raises `InvalidSchedule`."""
     library = _library("holidays", calendar)
@@ -85,6 +91,7 @@ def sessions_by_holidays(calendar: str, exchange: str, today: date, first: date 
     return Known(_named("holidays"), first, last, dict(days), early=frozenset(early))
 
 
+@lru_cache(maxsize=256)
 def holidays_of(calendar: str, country: str, subdivision: str | None, today: date) -> Known:
     """The public holidays of the country. Raises `InvalidSchedule`."""
     library = _library("holidays", calendar)

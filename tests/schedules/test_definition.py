@@ -85,6 +85,7 @@ def test_the_work_may_be_the_function() -> None:
         (with_(on_excluded="next"), "on_excluded: 'next' needs calendars or exclude"),
         (with_(on_excluded="next", calendars="a", triggers=Session(calendar="a", edge="open")),
          "on_excluded: 'next' can't move a trigger that follows a market's sessions"),
+        (with_(exclude="a", triggers=Session(calendar="a", edge="open")), "exclude: a trigger follows the sessions"),
         (with_(misfire="skip", catch_up="1h"), "catch_up: misfire='skip' catches up on nothing"),
         (with_(max_catch_up=5), "max_catch_up: is for misfire='all', not 'latest'"),
         (with_(timeout="1m", late_after="1m"), "late_after: .*past its timeout"),

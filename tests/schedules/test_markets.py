@@ -171,7 +171,7 @@ def test_disagreement_about_days_to_come_is_told_once_and_settled_by_an_override
     assert caplog.text == ""
 
 
-def test_the_holidays_library_knows_days_and_takes_hours() -> None:
+def test_the_holidays_library_knows_days_and_takes_hours(caplog: Any) -> None:
     hours = {"timezone": "America/New_York", "opens": "09:30", "closes": "16:00"}
     early = Override(day="2026-11-27", closes="13:00", note="early close")
     market = Market(name="nyse", exchange="XNYS", source="holidays", overrides=[early], **hours)
@@ -180,6 +180,8 @@ def test_the_holidays_library_knows_days_and_takes_hours() -> None:
     assert local(mine, "nyse", "2026-11-26", "America/New_York") == ""
     assert local(mine, "nyse", "2026-11-27", "America/New_York") == "09:30-13:00"
     assert mine["nyse"].source.startswith("holidays 0.")
+    # It knows which days are short, not how short they are.
+    assert "XNYS closes early on 2026-12-24, and is taken to close at 16:00: give the hours as overrides" in caplog.text
 
 
 def test_public_holidays_end_before_the_first_that_is_an_estimate() -> None:

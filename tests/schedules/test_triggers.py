@@ -1,24 +1,27 @@
 """What each trigger asks for, also on days on which the clocks change."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from askfirst.schedules.calendars.calendar import Hours
+from askfirst.schedules.calendars.calendar import Calendar, Hours
 from askfirst.schedules.errors import HorizonExceeded, InvalidSchedule
 from askfirst.schedules.triggers import At, Cron, Every, Once, Session, Trigger, merged
 from askfirst.schedules.zones import zone_named
 from tests.support.plain_calendars import calendar
 
 
-def asked(trigger: Trigger, zone: str, after: str, until: str, calendars: dict = {}) -> list[str]:  # type: ignore[type-arg]  # noqa: B006  # only read
+def asked(
+    trigger: Trigger, zone: str, after: str, until: str, calendars: Mapping[str, Calendar] | None = None
+) -> list[str]:
     """What it asks for in the local range, as UTC."""
     local = zone_named(zone)
     begin, end = (datetime.fromisoformat(text).replace(tzinfo=local).astimezone(UTC) for text in (after, until))
     return [f"{at.instant:%m-%d %H:%M:%S}"[: 11 if not at.instant.second else None]
-            for at in merged((trigger,), local, calendars, begin, end)]  # fmt: skip
+            for at in merged((trigger,), local, calendars or {}, begin, end)]  # fmt: skip
 
 
 # In Berlin the clocks go from 02:00 to 03:00 on 29 March 2026 (01:00 UTC), from 03:00 to 02:00 on 25 October.
