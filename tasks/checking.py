@@ -22,6 +22,8 @@ DEEPEST: Final = 300
 _IMPORTANCES = ("critical", "normal", "sheddable")
 _INTEREST = re.compile(rf"[ad]:[^\n]{{1,200}}:[0-9]{{1,18}}|{SCHEDULED}")
 _NAMES = frozenset(SAME) | {"askfirst_deadline", "askfirst", "task", "id", "root_id", "kwargsrepr"}
+_REDELIVERED = "redelivered"  # kombu's Redis transport writes it into what it delivers again
+_BROKERS = "x-"  # RabbitMQ's own headers begin so: x-death, x-delivery-count
 _LATEST = 2**53  # ms; what a number in Lua and JSON can say exactly
 _LONGEST = 200  # characters of a key or a partition
 
@@ -46,6 +48,8 @@ def problem_of_work(
     if headers.get("root_id") != id or properties.get("correlation_id", id) != id:
         return Problem(Flaw.WRONG_ID, "root_id and correlation_id are not the work's id")
     for name, value in headers.items():
+        if name.startswith(_BROKERS) or (name == _REDELIVERED and value is True):
+            continue
         if name not in _NAMES:
             return _header(name, "to be left out", value)
         if name in SAME and (value != SAME[name] or type(value) is not type(SAME[name])):

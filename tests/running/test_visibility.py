@@ -31,7 +31,7 @@ askfirst.install(app)
 
 @threads_first
 @pytest.mark.parametrize(
-    ("visible", "seconds"), [(1, 3), pytest.param(5, 60, marks=pytest.mark.slow)], ids=["1s", "5s"]
+    ("visible", "seconds"), [(1, 6), pytest.param(5, 60, marks=pytest.mark.slow)], ids=["1s", "5s"]
 )
 def test_a_work_that_takes_longer_than_the_brokers_visibility_timeout_runs_once(
     client: Client,
