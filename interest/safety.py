@@ -47,7 +47,7 @@ def explain(url: str, error: Exception) -> str:
         return f"Redis at {where} is read-only ({text}): give the primary's URL"
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         return f"Redis at {where} is out of memory: raise maxmemory"
-    if isinstance(error, redis.exceptions.NoPermissionError):
+    if isinstance(error, redis.exceptions.NoPermissionError) or text.startswith("The user executing the script can't"):
         return f"Redis at {where} does not let this user do that ({text}): see its ACL"
     if isinstance(error, UnicodeDecodeError):
         return f"Redis at {where} holds what is no text ({text}): somebody else has written to the ledger's keys"

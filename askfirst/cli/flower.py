@@ -2,4 +2,7 @@
 
 from askfirst import create_app
 
+from .onlooking import Onlooker
+
 app = create_app()
+app.control_cls = Onlooker

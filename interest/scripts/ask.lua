@@ -46,6 +46,8 @@ local function claimed_before(record)
 end
 
 local function claim(record, deadline)
+  -- First: a user of Redis who may not claim must not have begun to.
+  redis.call('ZADD', index_key('RUNNING'), now + lease, id)
   local attempt = record.attempt + 1
   redis.call('HSET', work_key(id), 'state', 'RUNNING', 'attempt', attempt, 'worker', worker, 'started_at', now,
     'nonce', nonce)
@@ -54,7 +56,6 @@ local function claim(record, deadline)
   redis.call('ZADD', ends_key, now + cost, id)
   learn_pace(cost)
   redis.call('ZREM', index_key('PENDING'), id)
-  redis.call('ZADD', index_key('RUNNING'), now + lease, id)
   return { 'RUN', attempt, deadline - now, tonumber(record.failures) }
 end
 

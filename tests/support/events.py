@@ -10,10 +10,11 @@ from .eventually import eventually
 
 
 class Events:
-    """Listens in a thread while the block lasts."""
+    """Listens in a thread while the block lasts. `sender` is an app that may send, if this one may not."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, sender: Celery | None = None) -> None:
         self._app = app
+        self._sender = sender or app
         self._seen: list[dict[str, Any]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -32,7 +33,7 @@ class Events:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        with self._app.events.default_dispatcher() as dispatcher:
+        with self._sender.events.default_dispatcher() as dispatcher:
 
             def heard() -> bool:  # kombu subscribes with the first look for messages, and says nothing of it
                 dispatcher.send("event-listening")
