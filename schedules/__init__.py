@@ -2,7 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .api import backfill, delete, get, history, pause, put, resume, trigger, upcoming
+from .api import (
+    backfill,
+    delete,
+    delete_calendar,
+    get,
+    history,
+    list_calendars,
+    pause,
+    put,
+    put_calendar,
+    resume,
+    trigger,
+    upcoming,
+)
 from .api import list_ as list
 from .api import next_ as next
 from .definition import Schedule
@@ -31,12 +44,15 @@ __all__ = [
     "UnknownSchedule",
     "backfill",
     "delete",
+    "delete_calendar",
     "get",
     "history",
     "list",
+    "list_calendars",
     "next",
     "pause",
     "put",
+    "put_calendar",
     "resume",
     "trigger",
     "upcoming",

@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 from ..interest.errors import InvalidPayload
 from ..waiters.client import Client, default_client
+from .calendars.definition import CalendarDefinition
 from .definition import Overlap, Schedule
 from .entries import HistoryEntry, Status
 from .errors import InvalidSchedule
@@ -126,6 +127,27 @@ def history(
         status=wanted,
         limit=_count("limit", limit),
     )
+
+
+def put_calendar(*definitions: CalendarDefinition) -> bool:
+    """Makes or changes calendars, all or none; whether that changed anything. It holds at once.
+
+    Raises `InvalidSchedule` and `LedgerUnavailable`; then nothing was changed.
+    """
+    return manager().put_calendars(definitions)
+
+
+def delete_calendar(name: str) -> bool:
+    """Removes a calendar; whether there was one. Schedules that name it do not fire any more, and say so.
+
+    Raises `InvalidSchedule` if another calendar is made of it, and `LedgerUnavailable`.
+    """
+    return manager().delete_calendar(name)
+
+
+def list_calendars() -> list[CalendarDefinition]:
+    """The calendars that are defined, by name; markets are there by their codes besides. Raises `LedgerUnavailable`."""
+    return manager().calendars()
 
 
 def _count(name: str, value: int) -> int:

@@ -1,6 +1,12 @@
-"""TOML files of schedules: what they would change, and changing it.
+"""TOML files of schedules and calendars: what they would change, and changing it.
 
-    tag = "prices"              # optional: what has this tag and is not in the file is deleted
+    tag = "prices"              # optional: schedules that have this tag and are not in the file are deleted
+
+    [calendars.closed]
+    kind = "dates"
+    first = 2026-01-01
+    last = 2026-12-31
+    days_from = "closed.csv"    # beside this file; or days = [{day = 2026-05-01}]
 
     [schedules.nightly]
     work = "market.pull"
@@ -11,15 +17,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .api import manager
+from .calendars.definition import CalendarDefinition, calendar_from
+from .calendars.reading import read_days
 from .definition import Schedule
+from .definitions import calendars_from
 from .errors import InvalidSchedule
 from .managing import Manager, this_actor
+from .model import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,59 +60,113 @@ class Difference:
         return {"id": self.id, "before": self.before, "after": self.after}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a file says."""
+
+    tag: str | None
+    calendars: list[CalendarDefinition]
+    schedules: dict[str, Schedule]
+
+
 class Plan:
     """What a file asks for, checked, and how that differs from what is there."""
 
-    def __init__(self, manager: Manager, schedules: Mapping[str, Schedule], tag: str | None) -> None:
+    def __init__(self, manager: Manager, asked: Asked) -> None:
         self._manager = manager
-        for schedule in schedules.values():
-            manager.check(schedule)
-        known = {status.id: status.schedule for status in manager.statuses([*schedules]) if status is not None}
-        self._changed = [schedule for id, schedule in schedules.items() if known.get(id) != schedule]
-        self._gone = [id for id in (manager.store.tagged(tag) if tag else ()) if id not in schedules]
-        there = known | {status.id: status.schedule for status in manager.statuses(self._gone) if status is not None}
+        self._calendars = _changed_calendars(manager, asked.calendars)
+        known, _ = manager.store.calendars()
+        calendars = calendars_from(known | {each.name: each.to_json() for each in self._calendars})
+        for schedule in asked.schedules.values():
+            manager.check(schedule, calendars)
+        there = _there(manager, [*asked.schedules])
+        self._schedules = [schedule for id, schedule in asked.schedules.items() if there.get(id) != schedule]
+        tagged = manager.store.tagged(asked.tag) if asked.tag else ()
+        gone = _there(manager, [id for id in tagged if id not in asked.schedules])
+        self._gone = [*gone]
+        before = {each.name: each for each in manager.calendars()}
         self.differences = [
-            Difference(schedule.id, _fields(there.get(schedule.id)), _fields(schedule)) for schedule in self._changed
-        ] + [Difference(id, _fields(there.get(id)), None) for id in self._gone]
+            *(Difference(f"calendar {c.name}", _fields(before.get(c.name)), _fields(c)) for c in self._calendars),
+            *(Difference(s.id, _fields(there.get(s.id)), _fields(s)) for s in self._schedules),
+            *(Difference(id, _fields(schedule), None) for id, schedule in gone.items()),
+        ]
 
     @classmethod
     def of_file(cls, path: str | Path) -> Plan:
         """Raises `InvalidSchedule`, `InvalidPayload`, `UnknownWork` and `LedgerUnavailable`."""
-        file = Path(path)
-        try:
-            found = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidSchedule(f"{file}: {error}") from None
-        tag, tables = found.pop("tag", None), found.pop("schedules", {})
-        if found or not isinstance(tables, dict) or not (tag is None or (isinstance(tag, str) and tag)):
-            wrong = ", ".join(found) or ("tag" if isinstance(tables, dict) else "schedules")
-            raise InvalidSchedule(f"{file}: expected a tag and tables [schedules.ID], got {wrong}")
-        return cls(manager(), {id: _read(file, id, fields, tag) for id, fields in tables.items()}, tag)
+        return cls(manager(), read_file(Path(path)))
 
     def apply(self) -> None:
         """Makes it so. Raises as `put` does."""
-        for schedule in self._changed:
+        self._manager.put_calendars(self._calendars)
+        for schedule in self._schedules:
             self._manager.put(schedule)
         for id in self._gone:
             self._manager.delete(id, this_actor())
 
 
-def _read(file: Path, id: str, fields: Any, tag: str | None) -> Schedule:
-    if not isinstance(fields, dict):
-        raise InvalidSchedule(f"{file}: expected [schedules.{id}] to be a table, got {fields!r}")
-    if "id" in fields:
-        raise InvalidSchedule(f"{file}: schedule {id!r}: id: is the name of its table")
+def read_file(file: Path) -> Asked:
+    """What the file asks for. Raises `InvalidSchedule`."""
     try:
-        schedule = Schedule(id=id, **fields)
-        tags = (*schedule.tags, tag) if tag is not None and tag not in schedule.tags else schedule.tags
-        return Schedule(**(dict(schedule) | {"tags": tags}))
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidSchedule(f"{file}: {error}") from None
+    tag = found.pop("tag", None)
+    if not (tag is None or (isinstance(tag, str) and tag)):
+        raise InvalidSchedule(f"{file}: tag: expected a text, got {tag!r}")
+    calendars, schedules = (_tables(file, kind, found.pop(kind, {})) for kind in ("calendars", "schedules"))
+    if found:
+        raise InvalidSchedule(f"{file}: expected tag, [calendars.NAME] and [schedules.ID], got {', '.join(found)}")
+    try:
+        return Asked(
+            tag,
+            [_calendar(file, name, fields) for name, fields in calendars.items()],
+            {id: _schedule(id, fields, tag) for id, fields in schedules.items()},
+        )
     except InvalidSchedule as error:
         raise InvalidSchedule(f"{file}: {error}") from None
 
 
-def _fields(schedule: Schedule | None) -> dict[str, Any] | None:
-    return None if schedule is None else schedule.model_dump(mode="json", exclude_defaults=True)
+def _tables(file: Path, kind: str, found: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(found, dict) or not all(isinstance(fields, dict) for fields in found.values()):
+        raise InvalidSchedule(f"{file}: {kind}: expected tables [{kind}.…], got {found!r:.100}")
+    return found
+
+
+def _schedule(id: str, fields: dict[str, Any], tag: str | None) -> Schedule:
+    if "id" in fields:
+        raise InvalidSchedule(f"schedule {id!r}: id: is the name of its table")
+    schedule = Schedule(id=id, **fields)
+    if tag is None or tag in schedule.tags:
+        return schedule
+    return Schedule(**(dict(schedule) | {"tags": (*schedule.tags, tag)}))
+
+
+def _calendar(file: Path, name: str, fields: dict[str, Any]) -> CalendarDefinition:
+    if "name" in fields:
+        raise InvalidSchedule(f"calendar {name!r}: name: is the name of its table")
+    source = fields.pop("days_from", None)
+    if source is not None:
+        try:
+            # Beside the file: it is read from wherever one stands.
+            fields["days"] = read_days(file.parent / str(source), fields.get("timezone", "UTC"))
+        except (OSError, ValueError) as error:
+            raise InvalidSchedule(f"calendar {name!r}: days_from: {error}") from None
+    return calendar_from({"name": name} | fields)
+
+
+def _changed_calendars(manager: Manager, asked: Sequence[CalendarDefinition]) -> list[CalendarDefinition]:
+    known, _ = manager.store.calendars()
+    return [calendar for calendar in asked if known.get(calendar.name) != calendar.to_json()]
+
+
+def _there(manager: Manager, ids: Sequence[str]) -> dict[str, Schedule]:
+    return {status.id: status.schedule for status in manager.statuses(ids) if status is not None}
+
+
+def _fields(definition: Definition | None) -> dict[str, Any] | None:
+    return None if definition is None else definition.model_dump(mode="json", exclude_defaults=True)
 
 
 def _listed(fields: Mapping[str, Any]) -> str:
-    return "; ".join(f"{field}: {value!r}" for field, value in fields.items() if field != "id")
+    return "; ".join(f"{field}: {value!r}" for field, value in fields.items() if field not in ("id", "name"))

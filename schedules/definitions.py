@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from .calendars.calendar import Calendar
+from .calendars.calendars import Calendars
+from .calendars.definition import calendar_from
 from .definition import Schedule
 from .store import Store
 
@@ -21,7 +23,7 @@ class Definitions:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: OrderedDict[str, tuple[int, Schedule]] = OrderedDict()
-        self._calendars: Mapping[str, Calendar] = {}
+        self._calendars = Calendars()
         self._calendar_changes = -1
 
     def of(self, wanted: Iterable[tuple[str, int]]) -> dict[str, Schedule]:
@@ -42,15 +44,18 @@ class Definitions:
             self._known.popitem(last=False)
         return {id: self._known[id][1] for id in pairs if id in self._known}
 
-    def calendars(self, changes: int) -> Mapping[str, Calendar]:
-        """All calendars, read anew if there were other changes than `changes`."""
-        if changes != self._calendar_changes:
+    def calendars(self, changes: int | None = None) -> Calendars:
+        """All calendars, read anew if there were other changes than `changes`, or than there are now."""
+        if (self._store.calendar_changes() if changes is None else changes) != self._calendar_changes:
             texts, self._calendar_changes = self._store.calendars()
-            self._calendars = load_calendars(texts)
+            try:
+                self._calendars = calendars_from(texts)
+            except (ValueError, TypeError) as error:  # another version of askfirst has written it, or nobody of us
+                _log.error("no calendar can be used: %s", error)
+                self._calendars = Calendars()
         return self._calendars
 
 
-def load_calendars(texts: Mapping[str, str]) -> Mapping[str, Calendar]:
-    """The calendars from their definitions (JSON by name)."""
-    assert not texts
-    return {}
+def calendars_from(texts: Mapping[str, str]) -> Calendars:
+    """The calendars from their definitions (JSON by name). Raises `InvalidSchedule`."""
+    return Calendars(calendar_from(json.loads(text)) for text in texts.values())

@@ -51,7 +51,10 @@ class HorizonExceeded(WorkError, LookupError):
 def refusal(title: str, error: ValidationError) -> InvalidSchedule:
     """A validation error in one line that names each field."""
     problems = []
-    for found in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    for found in errors:
+        if any(other["loc"][: len(found["loc"])] == found["loc"] != other["loc"] for other in errors):
+            continue  # of the whole, because of one of its parts: one error is enough
         where = ".".join(str(part) for part in found["loc"])
         cause = found.get("ctx", {}).get("error")
         if found["type"] == "missing":

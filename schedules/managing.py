@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,9 +20,10 @@ from ..waiters.client import Client
 from ..waiters.options import check_key
 from ..waiters.submitting import callee_of
 from .calendars.calendar import Calendar
+from .calendars.definition import CalendarDefinition, calendar_from
 from .deciding import decide, next_decision
 from .definition import Schedule
-from .definitions import Definitions, load_calendars
+from .definitions import Definitions, calendars_from
 from .entries import HistoryEntry, Status, as_history, as_moment, as_ms
 from .errors import InvalidSchedule, UnknownSchedule
 from .following import Follower
@@ -87,7 +89,7 @@ class Manager:
                 continue
             now = self.store.now()
             reached = now if known is None or _changes_when(known, schedule) else known.cursor
-            calendars = self._calendars()
+            calendars = self._definitions.calendars()
             next_due = next_decision(schedule, calendars, reached)
             if self.store.put(
                 schedule.id, text, callee.lane, schedule.tags, known=known, reached=reached, next_due=next_due
@@ -118,7 +120,7 @@ class Manager:
             mark = getattr(schedule, field)
             if schedule.timeout is None and mark is not None and mark >= callee.timeout:
                 raise InvalidSchedule(f"{title}: {field}: {mark:g} s is past the deadline of {callee.timeout:g} s")
-        check_calendars(schedule, self._calendars() if calendars is None else calendars)
+        check_calendars(schedule, self._definitions.calendars() if calendars is None else calendars)
         return callee
 
     def get(self, id: str) -> ScheduleStatus | None:
@@ -128,7 +130,7 @@ class Manager:
     def statuses(self, ids: Sequence[str]) -> list[ScheduleStatus | None]:
         """How they stand; None where there is none."""
         records = self.store.records(ids) if ids else []
-        calendars = self._calendars() if any(records) else {}
+        calendars = self._definitions.calendars() if any(records) else {}
         now = self.store.now() if any(records) else 0
         return [_status(record, calendars, now) if record else None for record in records]
 
@@ -145,6 +147,32 @@ class Manager:
         found = self.store.delete(id, actor)
         self._end_what_has_not_started(id)
         return found
+
+    # Calendars
+
+    def calendars(self) -> list[CalendarDefinition]:
+        """All that are defined, by name."""
+        texts, _ = self.store.calendars()
+        return [calendar_from(json.loads(texts[name])) for name in sorted(texts)]
+
+    def put_calendars(self, definitions: Sequence[CalendarDefinition]) -> bool:
+        """Writes calendars, all or none; whether that changed anything."""
+        texts = {definition.name: definition.to_json() for definition in definitions}
+        known, _ = self.store.calendars()
+        changed = {name: text for name, text in texts.items() if known.get(name) != text}
+        if changed:
+            calendars_from(known | changed)
+            self.store.put_calendars(changed)
+        return bool(changed)
+
+    def delete_calendar(self, name: str) -> bool:
+        """Removes a calendar that no other is made of; whether there was one."""
+        known, _ = self.store.calendars()
+        if name not in known:
+            return False
+        calendars_from({each: text for each, text in known.items() if each != name})
+        self.store.put_calendars({name: None})
+        return True
 
     # While it goes on
 
@@ -169,7 +197,7 @@ class Manager:
         record = self._record(id)
         schedule = Schedule.from_json(record.definition)
         limit = min(until, as_moment(record.cursor))
-        found = list(islice(instants(schedule, self._calendars(), after, limit), _MOST_BACKFILLED + 1))
+        found = list(islice(instants(schedule, self._definitions.calendars(), after, limit), _MOST_BACKFILLED + 1))
         if len(found) > _MOST_BACKFILLED:
             raise InvalidSchedule(f"schedule {id!r}: until: that are more than {_MOST_BACKFILLED} instants")
         entries, claims = _there_is(id, self.store.backfill(id, overlap, [as_ms(instant) for instant in found]))
@@ -177,7 +205,7 @@ class Manager:
 
     def next(self, id: str, count: int) -> list[datetime]:
         """Its next nominal instants."""
-        schedule, calendars = self._definition(id), self._calendars()
+        schedule, calendars = self._definition(id), self._definitions.calendars()
         after, found = as_moment(self.store.now()), list[datetime]()
         while len(found) < count and (instant := next_instant(schedule, calendars, after)) is not None:
             found.append(instant)
@@ -211,16 +239,13 @@ class Manager:
     def _definition(self, id: str) -> Schedule:
         return Schedule.from_json(self._record(id).definition)
 
-    def _calendars(self) -> Mapping[str, Calendar]:
-        return load_calendars(self.store.calendars()[0])
-
     def _settle(self, known: Record, schedule: Schedule) -> bool:
         """Decides by the old definition what was due before it changed; whether there was anything."""
         if known.paused or not _changes_when(known, schedule):
             return False
         due = Due(known.id, known.revision, known.cursor, known.carry, known.paused_until)
         old, now = Schedule.from_json(known.definition), self.store.now()
-        decision = decide(old, self._calendars(), due, now, "")
+        decision = decide(old, self._definitions.calendars(), due, now, "")
         if not decision.fates and not decision.carry:
             return False
         [claims] = self.store.decide([decision])

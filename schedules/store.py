@@ -141,7 +141,7 @@ class Store:
         """The definition of each (JSON), None if it is gone or was tampered with, and its revision."""
         found = self.line.batch([("HMGET", self.keys.schedule(id), "definition", "revision") for id in ids])
         return [
-            (self._open(id, definition), int(revision or 0))
+            (self._open(definition, "schedule", id), int(revision or 0))
             for id, (definition, revision) in zip(ids, found, strict=True)
         ]
 
@@ -222,7 +222,7 @@ class Store:
                 (self.keys.base,),
                 tuple(tags),
                 id=id,
-                definition=self._seal.close(definition, *_about(id)),
+                definition=self._seal.close(definition, "schedule", id),
                 revision=known.revision if known else 0,
                 cursor=known.cursor if known else 0,
                 lane=lane,
@@ -279,18 +279,24 @@ class Store:
     # Calendars
 
     def calendars(self) -> tuple[dict[str, str], int]:
-        """All calendars (JSON by name), and how often any has changed."""
+        """All calendars (JSON by name) but those that were tampered with, and how often any has changed."""
         flat = self.line.command("HGETALL", self.keys.calendars)
         found = dict(zip(flat[::2], flat[1::2], strict=True))
-        return found, int(found.pop("", 0))
+        changes = int(found.pop("", 0))
+        opened = {name: self._open(sealed, "calendar", name) for name, sealed in found.items()}
+        return {name: text for name, text in opened.items() if text is not None}, changes
+
+    def calendar_changes(self) -> int:
+        """How often any calendar has changed."""
+        return int(self.line.command("HGET", self.keys.calendars, "") or 0)
 
     def put_calendars(self, definitions: Mapping[str, str | None]) -> None:
         """Writes or removes (None) calendars, and has every schedule planned anew."""
-        kept = [part for name, text in definitions.items() if text is not None for part in (name, text)]
+        sealed = {n: self._seal.close(text, "calendar", n) for n, text in definitions.items() if text is not None}
         gone = [name for name, text in definitions.items() if text is None]
         key = self.keys.calendars
         commands: list[tuple[Argument, ...]] = [("MULTI",)]
-        commands += [("HSET", key, *kept)] if kept else []
+        commands += [("HSET", key, *(part for pair in sealed.items() for part in pair))] if sealed else []
         commands += [("HDEL", key, *gone)] if gone else []
         self.line.batch([*commands, ("HINCRBY", key, "", 1), ("EXEC",)])
         start = 0
@@ -301,17 +307,17 @@ class Store:
 
     # How scripts are called
 
-    def _open(self, id: str, sealed: str | None) -> str | None:
+    def _open(self, sealed: str | None, kind: str, name: str) -> str | None:
         """The definition; None where there is none, or somebody without the signing key has written it."""
         try:
-            return None if sealed is None else self._seal.open(sealed, *_about(id))
+            return None if sealed is None else self._seal.open(sealed, kind, name)
         except TamperedError as tampered:
-            _log.error("schedule %s is left alone: %s", id, tampered)
+            _log.error("%s is left alone: %s", name, tampered)
             return None
 
     def _read_record(self, id: str, fields: Any, due: str | None, opened: int, buffered: int) -> Record | None:
         found = dict(zip(_RECORD, fields, strict=True))
-        definition = self._open(id, found["definition"])
+        definition = self._open(found["definition"], "schedule", id)
         if definition is None or found["deleted"]:
             return None
         return Record(
@@ -356,11 +362,6 @@ class Store:
 
     def _bind(self, name: str, /, **arguments: Argument) -> Call:
         return script(name, __package__).bind((self.keys.base,), **arguments)
-
-
-def _about(id: str) -> tuple[str, str]:
-    """What the signature of a definition is about."""
-    return "schedule", id
 
 
 def _optional(ms: int | None) -> Argument:
