@@ -16,6 +16,7 @@ from ..queues import ASKFIRST
 from ..runs import Run, read_runs
 
 _PATIENCE: Final = 240.0  # seconds for all bursts of a phase
+_PAIRS: Final = 8  # of two bursts with a limit and two without
 _EDGE: Final = 0.5  # seconds at either end of a burst that don't count: the backlog builds up, or is over
 
 
@@ -49,7 +50,7 @@ def limits(bench: Bench) -> Section:
         for each in _ALLOWED:
             used[each.title].append(_use(each, 4.0 if bench.quick else 10.0))
             bench.step()
-        cost.append(_cost(300 if bench.quick else 1000))
+        cost.append(_cost(100 if bench.quick else 300))
         bench.step()
     shown = (("used", 3), ("claimed", 3), ("gap_p50", 1), ("gap_p99", 1), ("most", 0))
     rows = [[name, *(spread(rounds, figure, digits) for figure, digits in shown)] for name, rounds in used.items()]
@@ -86,14 +87,18 @@ def _use(allowed: Allowance, length: float) -> Figures:
 
 
 def _cost(works: int) -> Figures:
-    """Throughput of empty works in turn, on the same fleet: medians of bursts."""
-    names = ("overload.unlimited", "overload.never_reached")
-    bursts = [Burst(name, works, 0.0) for name in (*names, *reversed(names)) * 3]
+    """Throughput of empty works on the same fleet, in turn: medians of the bursts, and of the ratios of neighbours."""
+    without, limited = "overload.unlimited", "overload.never_reached"
+    order = (without, limited, limited, without) * _PAIRS
     with running_place(ASKFIRST) as place, running_worker(place):
-        took = [told.ended - told.began for told in _bursts(place, bursts)]
-    rates = {name: [works / t for t, burst in zip(took, bursts, strict=True) if burst.name == name] for name in names}
-    without, limited = (statistics.median(rates[name]) for name in names)
-    return {"without": without, "with": limited, "ratio": limited / without}
+        told = _bursts(place, [Burst(name, works, 0.0) for name in order])
+    rates = [(name, works / (each.ended - each.began)) for name, each in zip(order, told, strict=True)]
+    pairs = [dict(pair) for pair in zip(rates[::2], rates[1::2], strict=True)]
+    return {
+        "without": statistics.median(pair[without] for pair in pairs),
+        "with": statistics.median(pair[limited] for pair in pairs),
+        "ratio": statistics.median(pair[limited] / pair[without] for pair in pairs),
+    }
 
 
 def _bursts(place: Place, bursts: Sequence[Burst]) -> list[Told]:
