@@ -178,7 +178,7 @@ class Ledger:
         if reply[0] == "UNKNOWN":
             return None
         if reply[0] == Verdict.RUN:
-            return Answer(Verdict.RUN, "", int(reply[1]), int(reply[2]) / 1000, int(reply[3]))
+            return Answer(Verdict.RUN, "", reply[1], int(reply[2]) / 1000, int(reply[3]))
         verdict, reason, letters = reply
         self.ring(lane_of(id) or "", letters)
         return Answer(Verdict(verdict), reason)
@@ -228,12 +228,12 @@ class Ledger:
         )
 
     def finish(self, ending: Ending) -> Outcome | None:
-        """Ends a run. The outcome that stands in the ledger now, or None if another attempt owns the work."""
+        """Ends a run. The outcome that stands in the ledger now, or None if another claim owns the work."""
         reply = self._call(
             "finish",
             ending.id,
             id=ending.id,
-            attempt=ending.attempt,
+            fence=ending.fence,
             state=ending.state,
             reason=ending.reason,
             result=self.seal.close(ending.result, ending.id, ending.state),
@@ -249,22 +249,22 @@ class Ledger:
         self.ring(lane_of(ending.id) or "", letters)
         return Outcome(ending.id, State(state), reason)
 
-    def retry(self, id: str, attempt: int, delay: float, failure: str) -> Retried:
+    def retry(self, id: str, fence: str, delay: float, failure: str) -> Retried:
         """Puts a failed run back for another try, if it can start in time and is wanted."""
         # Not as the outcome that it might be taken for.
         sealed = self.seal.close(failure, id, "RETRY")
-        reply = self._call("retry", id, id=id, attempt=attempt, delay=milliseconds(delay), failure=sealed)
+        reply = self._call("retry", id, id=id, fence=fence, delay=milliseconds(delay), failure=sealed)
         if len(reply) > 1:
             self.ring(lane_of(id) or "", reply[1])
         return Retried(reply[0])
 
-    def release(self, id: str, attempt: int, *, lost: bool) -> None:
+    def release(self, id: str, fence: str, *, lost: bool) -> None:
         """Gives a claim back before the run has ended; `lost` if its process died with it."""
         reply = self._call(
             "release",
             id,
             id=id,
-            attempt=attempt,
+            fence=fence,
             loss=int(lost),
             max_deliveries=self._policy.max_deliveries,
             pulse_timeout=milliseconds(self._policy.pulse_timeout),
@@ -272,11 +272,11 @@ class Ledger:
         if reply[0] != "stale":
             self.ring(lane_of(id) or "", reply[1])
 
-    def progress(self, id: str, attempt: int, progress: str) -> bool:
-        """Notes how far a run is (JSON); False if the attempt is stale."""
-        return bool(self._call("progress", id, id=id, attempt=attempt, progress=progress))
+    def progress(self, id: str, fence: str, progress: str) -> bool:
+        """Notes how far a run is (JSON); False if the claim is stale."""
+        return bool(self._call("progress", id, id=id, fence=fence, progress=progress))
 
-    def beat(self, lane: str, worker: str, slots: int, runs: Iterable[tuple[str, int]]) -> list[Renewal]:
+    def beat(self, lane: str, worker: str, slots: int, runs: Iterable[tuple[str, str]]) -> list[Renewal]:
         """Renews the leases of a worker's runs and tells which must stop. `slots` it has for this lane."""
         pairs: list[Argument] = [part for run in runs for part in run]
         call = script("beat").bind(
@@ -289,7 +289,7 @@ class Ledger:
         )
         reply = self.line.call(call)
         triples = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
-        return [Renewal(id, int(left) / 1000, stop) for id, left, stop in triples]
+        return [Renewal(fence, int(left) / 1000, stop) for fence, left, stop in triples]
 
     def tend(self, lane: str, *, idle: bool, limit: int = 25) -> float:
         """The caretaker's round through what is due; seconds until the next. `idle` if the worker has a free slot."""
@@ -463,7 +463,7 @@ class Ending:
     """
 
     id: str
-    attempt: int
+    fence: str
     state: State
     name: str
     interest: str

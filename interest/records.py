@@ -44,6 +44,11 @@ def is_attached(interest: str) -> bool:
     return interest.startswith("a:")
 
 
+def attempt_of(fence: str) -> int:
+    """The attempt that a fencing token stands for; `scripts/ask.lua` makes it of this and the nonce of the question."""
+    return int(fence.partition(":")[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An interest with the work it is in. Where the reply to a submission was lost, that may be another of the key."""
@@ -92,13 +97,19 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the ledger says to a worker that asks. `attempt` to `failures` are set where the verdict is RUN."""
+    """What the ledger says to a worker that asks. `fence` to `failures` are set where the verdict is RUN."""
 
     verdict: Verdict
     reason: str = ""
-    attempt: int = 0
+    fence: str = ""
+    """The claim's fencing token: whatever is written for the run must carry it."""
     remaining: float = 0.0
     failures: int = 0
+
+    @property
+    def attempt(self) -> int:
+        """How often the work has been started, this start included; 0 where it isn't."""
+        return attempt_of(self.fence) if self.fence else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ class Retried(StrEnum):
     STOPPING = "stopping"
     """Nobody wants it any more."""
     STALE = "stale"
-    """Another attempt owns the work."""
+    """Another claim owns the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,7 @@ class Outcome:
 class Renewal:
     """The answer to a heartbeat for one run: time left, or why it must stop."""
 
-    id: str
+    fence: str
     remaining: float
     stop: str
 

@@ -29,8 +29,7 @@ def flush_in_order(runtime: Runtime, pool: Any) -> None:
         forgotten = [job.correlation_id for job in list(jobs.values()) if not job._accepted and job._write_to is None]
         celerys()
         for id in forgotten:
-            claim = runtime.find_claim(id)
-            if claim is not None:
+            for claim in runtime.claims_on(id):
                 claim.forgotten = True
 
     pool.flush = flush

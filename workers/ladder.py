@@ -30,7 +30,7 @@ class Ladder:
 
     def stop(self, claim: Claim, reason: str) -> None:
         """First step: trips the run's token. Told again, it is tripped again: the first may have come too early."""
-        if self._runtime.find_claim(claim.id) is not claim:
+        if self._runtime.find_claim(claim.fence) is not claim:
             return  # over meanwhile
         if not claim.stop:
             level = logging.WARNING if reason == Reason.LEASE_LOST else logging.INFO
@@ -67,7 +67,7 @@ class Ladder:
         return min(steps, default=math.inf)
 
     def _give_back(self, claim: Claim) -> None:
-        self._ledger.release(claim.id, claim.attempt, lost=False)
+        self._ledger.release(claim.id, claim.fence, lost=False)
         self._runtime.drop_claim(claim)
         _log.info("%s is put back: it was not started yet", claim.id)
 
@@ -75,7 +75,7 @@ class Ladder:
         if self._runtime.killable:
             if self._runtime.kill(claim):
                 _log.warning("%s did not stop within %g s: its process is killed", claim.id, claim.grace)
-                self._ledger.release(claim.id, claim.attempt, lost=claim.stop != Reason.SHUTDOWN)
+                self._ledger.release(claim.id, claim.fence, lost=claim.stop != Reason.SHUTDOWN)
         elif not claim.overstayed:
             claim.overstayed = True
             _log.error("%s does not stop: its thread cannot be killed and keeps its slot (%s)", claim.id, claim.stop)
@@ -88,14 +88,14 @@ class Ladder:
             not self._runtime.killable
             and bool(claims)
             and now >= self._runtime.shutdown_at + max(claim.grace for claim in claims) + _LAST_WORDS
-            and all(self._runtime.find_claim(request.id) for request in list(state.active_requests))
+            and all(self._runtime.claims_on(request.id) for request in list(state.active_requests))
         )
 
     def put_back_all(self) -> None:
         """At the worker's end: what it still holds is nobody's any more."""
         for claim in self._runtime.claims():
             try:
-                self._ledger.release(claim.id, claim.attempt, lost=False)
+                self._ledger.release(claim.id, claim.fence, lost=False)
                 _log.warning("%s is put back: %s", claim.id, claim.stop or Reason.SHUTDOWN)
             except LedgerUnavailable as error:
                 _log.error("%s is put back when its lease lapses: %s", claim.id, error)

@@ -92,10 +92,10 @@ class Monitor:
         self._wait_for_orders(min(patience, _SHUTTING_DOWN) if self._runtime.shutting_down else patience)
 
     def _beat(self, lane: str) -> None:
-        claims = {claim.id: claim for claim in self._runtime.claims(lane)}
-        runs = [(claim.id, claim.attempt) for claim in claims.values()]
+        claims = {claim.fence: claim for claim in self._runtime.claims(lane)}
+        runs = [(claim.id, claim.fence) for claim in claims.values()]
         for renewal in self._ledger.beat(lane, self._runtime.worker, self._runtime.slots_for(lane), runs):
-            claim = claims[renewal.id]
+            claim = claims[renewal.fence]
             if renewal.stop:
                 self._ladder.stop(claim, renewal.stop)
             else:
@@ -120,8 +120,8 @@ class Monitor:
         found = self._ledger.line.command("BLPOP", *mails, f"{patience:.3f}", timeout=timeout)
         if found:
             order = json.loads(found[1])
-            claim = self._runtime.find_claim(order["id"])
-            if claim is None or claim.attempt != order["attempt"]:
+            claim = self._runtime.find_claim(order["fence"])
+            if claim is None:
                 return  # over meanwhile, or only to make us look
             if "extend" in order:
                 self._extend(claim, order["extend"] / 1000)

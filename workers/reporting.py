@@ -17,10 +17,10 @@ _INTERVAL: Final = 0.25  # seconds between two writes
 class Reporter:
     """Writes the first progress at once, then the latest in every interval; the last is never left out."""
 
-    def __init__(self, ledger: Ledger, id: str, attempt: int) -> None:
+    def __init__(self, ledger: Ledger, id: str, fence: str) -> None:
         self._ledger = ledger
         self._id = id
-        self._attempt = attempt
+        self._fence = fence
         self._lock = threading.Lock()
         self._latest: Progress | None = None
         self._written_at = float("-inf")
@@ -48,7 +48,7 @@ class Reporter:
         if latest is not None:
             # Progress is no promise: an outage must not fail the work.
             with contextlib.suppress(LedgerUnavailable):
-                self._ledger.progress(self._id, self._attempt, latest.model_dump_json())
+                self._ledger.progress(self._id, self._fence, latest.model_dump_json())
 
     def close(self) -> None:
         """Ends the timer."""

@@ -142,7 +142,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         grace = self._task.work_type.grace
         self._claim = Claim(
             id=self.id,
-            attempt=answer.attempt,
+            fence=answer.fence,
             # From before the question: the way of the reply must not make the deadline later than it is.
             deadline_at=asked_at + answer.remaining,
             grace=self._runtime.settings.grace if grace is None else grace,
@@ -151,7 +151,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         self._runtime.add_claim(self._claim)
         # Reaches the pool process as an attribute of the task's request.
         self._request_dict["askfirst_claim"] = {
-            "attempt": answer.attempt,
+            "fence": answer.fence,
             "deadline_at": self._claim.deadline_at,
             "failures": answer.failures,
         }
@@ -187,7 +187,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
         )
         ending = Ending(
             id=claim.id,
-            attempt=claim.attempt,
+            fence=claim.fence,
             state=State.FAILED,
             name=self._type,
             interest=str(ours.get("interest", "")),
@@ -229,7 +229,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
 
     def _report_loss(self, claim: Claim) -> None:
         try:
-            self._runtime.ledger.release(claim.id, claim.attempt, lost=True)
+            self._runtime.ledger.release(claim.id, claim.fence, lost=True)
         except LedgerUnavailable as error:
             _log.error("%s[%s]: its lease must lapse first: %s", self.name, self.id, error)
 

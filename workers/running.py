@@ -18,7 +18,7 @@ from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable
 from ..interest.ledger import Ending
-from ..interest.records import ErrorInfo, Outcome, Retried
+from ..interest.records import ErrorInfo, Outcome, Retried, attempt_of
 from ..interest.states import Reason, State
 from ..tasks import InterestLost, WorkContext, WorkType
 from ..tasks.context import set_current_context
@@ -46,7 +46,7 @@ class Run:
     key: str | None
     interest: str
     retention: float
-    attempt: int
+    fence: str
     deadline_at: float
     failures: int
     nominal_time: datetime | None = None
@@ -64,23 +64,23 @@ class Product:
 
 def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str, Any]) -> Any:
     """Runs it and tells the ledger, then Celery: by the value, by the error, or by `Dropped`."""
-    reporter = Reporter(runtime.ledger, run.id, run.attempt)
+    reporter = Reporter(runtime.ledger, run.id, run.fence)
     context = WorkContext(
         id=run.id,
         key=run.key,
-        attempt=run.attempt,
+        attempt=attempt_of(run.fence),
         nominal_time=run.nominal_time,
         timeout=run.deadline_at - time.monotonic(),
         report=reporter.report,
     )
-    runtime.running.enter(context)
+    runtime.running.enter(run.fence, context)
     try:
         product = _run_and_normalise(runtime, work_type, context, payload)
         context.end()
         reporter.flush()
         outcome = _finish(runtime, work_type, run, product)
     finally:
-        runtime.running.leave(context)
+        runtime.running.leave(run.fence)
         reporter.close()
     if isinstance(product.error, SystemExit) and terminate_handler_fired():
         raise product.error
@@ -151,7 +151,7 @@ class InvalidResult(Exception):
 
 
 def _finish(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -> Outcome | None:
-    """Writes the end of the run, or puts it back for another try; None if another attempt owns the work."""
+    """Writes the end of the run, or puts it back for another try; None if another claim owns the work."""
     if product.lost == Reason.LEASE_LOST:
         return None  # it is another worker's now: whatever this run made of it, nothing is to be written
     if product.lost == Reason.SHUTDOWN:
@@ -169,14 +169,14 @@ def _finish(runtime: Runtime, work_type: WorkType, run: Run, product: Product) -
     elif product.error is not None:
         state = State.FAILED
     ending = Ending(
-        run.id, run.attempt, state, work_type.name, run.interest, run.retention, reason, product.text, failure
+        run.id, run.fence, state, work_type.name, run.interest, run.retention, reason, product.text, failure
     )
     return _insist(lambda: runtime.ledger.finish(ending), run)
 
 
 def _put_back(runtime: Runtime, run: Run) -> Outcome:
     """Puts the work back in order: the run was stopped for the worker's sake, not its callers'."""
-    _insist(lambda: runtime.ledger.release(run.id, run.attempt, lost=False), run)
+    _insist(lambda: runtime.ledger.release(run.id, run.fence, lost=False), run)
     return Outcome(run.id, State.PENDING, Reason.SHUTDOWN)
 
 
@@ -185,7 +185,7 @@ def _retry(runtime: Runtime, work_type: WorkType, run: Run, error: BaseException
     delay = work_type.retry.delay(error, run.failures) if isinstance(error, Exception) else None
     if delay is None:
         return None
-    said = _insist(lambda: runtime.ledger.retry(run.id, run.attempt, delay, failure), run)
+    said = _insist(lambda: runtime.ledger.retry(run.id, run.fence, delay, failure), run)
     return Outcome(run.id, State.PENDING) if said is Retried.RETRYING else None
 
 

@@ -34,7 +34,7 @@ class Claim:
     """A work that this worker may run, from the verdict RUN to the end of the run."""
 
     id: str
-    attempt: int
+    fence: str
     deadline_at: float
     """By the monotonic clock, which a host's processes share."""
     grace: float
@@ -65,57 +65,51 @@ class Running:
     """The runs of this very process, for whoever learns that one must stop."""
 
     _contexts: dict[str, WorkContext] = field(default_factory=dict)
-    _early: dict[tuple[str, int], str] = field(default_factory=dict)
+    """By the fences of their claims: a run that lost its lease may still be here when the same work runs anew."""
+    _early: dict[str, str] = field(default_factory=dict)
     """Orders that overtook the run they are for."""
-    _early_deadlines: dict[tuple[str, int], float] = field(default_factory=dict)
+    _early_deadlines: dict[str, float] = field(default_factory=dict)
     """Deadlines that did, by the monotonic clock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def enter(self, context: WorkContext) -> None:
+    def enter(self, fence: str, context: WorkContext) -> None:
         """The run begins."""
         with self._lock:
-            self._contexts[context.id] = context
-            reason = self._early.pop((context.id, context.attempt), "")
-            deadline_at = self._early_deadlines.pop((context.id, context.attempt), None)
+            self._contexts[fence] = context
+            reason = self._early.pop(fence, "")
+            deadline_at = self._early_deadlines.pop(fence, None)
         if deadline_at is not None:
             context.extend(deadline_at - time.monotonic())
         if reason:
             context.token.trip(reason)
 
-    def leave(self, context: WorkContext) -> None:
+    def leave(self, fence: str) -> None:
         """The run is over."""
         with self._lock:
-            self._contexts.pop(context.id, None)
+            self._contexts.pop(fence, None)
 
-    def trip(self, id: str, attempt: int, reason: str) -> bool:
-        """Trips the token of that run; whether it runs here."""
-        with self._lock:
-            context = self._contexts.get(id)
-            if context is None or context.attempt != attempt:
-                return False
-        context.token.trip(reason)
-        return True
-
-    def trip_when_it_comes(self, id: str, attempt: int, reason: str) -> None:
+    def trip(self, fence: str, reason: str) -> None:
         """Trips the token of that run, now or at its start: in a pool child orders can overtake the work."""
         with self._lock:
-            if id not in self._contexts:
-                _keep(self._early, (id, attempt), reason)
-        self.trip(id, attempt, reason)
+            context = self._contexts.get(fence)
+            if context is None:
+                _keep(self._early, fence, reason)
+        if context is not None:
+            context.token.trip(reason)
 
-    def extend(self, id: str, attempt: int, remaining: float) -> None:
+    def extend(self, fence: str, remaining: float) -> None:
         """Moves the deadline of that run, now or at its start: a caller with a later one has joined."""
         with self._lock:
-            context = self._contexts.get(id)
+            context = self._contexts.get(fence)
             if context is None:
-                _keep(self._early_deadlines, (id, attempt), time.monotonic() + remaining)
-        if context is not None and context.attempt == attempt:
+                _keep(self._early_deadlines, fence, time.monotonic() + remaining)
+        if context is not None:
             context.extend(remaining)
 
 
-def _keep(orders: dict[tuple[str, int], Order], run: tuple[str, int], order: Order) -> None:
+def _keep(orders: dict[str, Order], fence: str, order: Order) -> None:
     """Keeps an order for a run that has not begun, and forgets the oldest of too many."""
-    orders[run] = order
+    orders[fence] = order
     while len(orders) > _EARLY:
         orders.pop(next(iter(orders)))
 
@@ -201,13 +195,13 @@ class Runtime:
     def add_claim(self, claim: Claim) -> None:
         """Notes that this worker is to run the work."""
         with self._lock:
-            self._claims[claim.id] = claim
+            self._claims[claim.fence] = claim
 
     def drop_claim(self, claim: Claim) -> None:
         """The run is over."""
         with self._lock:
-            if self._claims.get(claim.id) is claim:
-                del self._claims[claim.id]
+            if self._claims.get(claim.fence) is claim:
+                del self._claims[claim.fence]
                 self.prefetch.note_run(time.monotonic() - claim.since)
 
     def kill(self, claim: Claim) -> bool:
@@ -216,7 +210,7 @@ class Runtime:
         Under the lock no claim ends, so the process can't be at another work by the time the signal reaches it.
         """
         with self._lock:
-            if self._claims.get(claim.id) is not claim:
+            if self._claims.get(claim.fence) is not claim:
                 return False
             if claim.pid is not None:
                 claim.kill()
@@ -226,7 +220,7 @@ class Runtime:
             for pid in set(self.pids_of(claim)) - {other.pid for other in self._claims.values()}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            del self._claims[claim.id]
+            del self._claims[claim.fence]
             return True
 
     def pids_of(self, claim: Claim) -> list[int]:
@@ -238,10 +232,14 @@ class Runtime:
             return []
         return [claim.pid] if claim.pid is not None else list(self.pool.info["processes"])
 
-    def find_claim(self, id: str) -> Claim | None:
-        """The claim on this work, if this worker has it."""
+    def find_claim(self, fence: str) -> Claim | None:
+        """The claim with this fence, if this worker has it."""
         with self._lock:
-            return self._claims.get(id)
+            return self._claims.get(fence)
+
+    def claims_on(self, id: str) -> list[Claim]:
+        """All claims on one work: beside the newest there may be one that lost its lease and has not ended yet."""
+        return [claim for claim in self.claims() if claim.id == id]
 
     def claims(self, lane: str | None = None) -> list[Claim]:
         """All claims, or those of one lane."""

@@ -42,7 +42,7 @@ class WorkTask(Task):  # type: ignore[misc]  # celery is untyped
             key=request.askfirst.get("key") or None,
             interest=str(request.askfirst.get("interest", "")),
             retention=float(request.askfirst.get("retention", 0.0)),
-            attempt=claim["attempt"],
+            fence=claim["fence"],
             deadline_at=claim["deadline_at"],
             failures=claim["failures"],
             nominal_time=datetime.fromtimestamp(nominal / 1000, UTC) if nominal is not None else None,

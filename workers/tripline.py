@@ -35,14 +35,14 @@ class Tripline:
     def trip(self, claim: Claim, reason: str) -> None:
         """Trips the run's token, at its start if it has not begun."""
         if self._runs_are_here():
-            self._running.trip_when_it_comes(claim.id, claim.attempt, reason)
+            self._running.trip(claim.fence, reason)
         else:
             self._send(claim, {"trip": reason})
 
     def extend(self, claim: Claim, remaining: float) -> None:
         """Moves the run's deadline to `remaining` seconds from now."""
         if self._runs_are_here():
-            self._running.extend(claim.id, claim.attempt, remaining)
+            self._running.extend(claim.fence, remaining)
         else:
             self._send(claim, {"extend": remaining})
 
@@ -50,7 +50,7 @@ class Tripline:
         return not self._runtime.killable
 
     def _send(self, claim: Claim, what: dict[str, Any]) -> None:
-        order = {"secret": _SECRET, "id": claim.id, "attempt": claim.attempt} | what
+        order = {"secret": _SECRET, "fence": claim.fence} | what
         for pid in self._runtime.pids_of(claim):
             try:
                 self._socket.sendto(json.dumps(order).encode(), _address(pid))
@@ -82,9 +82,9 @@ def _listen(line: socket.socket, running: Running) -> None:
             if not secrets.compare_digest(order["secret"], _SECRET):
                 continue
             if "trip" in order:
-                running.trip_when_it_comes(order["id"], order["attempt"], order["trip"])
+                running.trip(order["fence"], order["trip"])
             else:
-                running.extend(order["id"], order["attempt"], order["extend"])
+                running.extend(order["fence"], order["extend"])
         except (ValueError, KeyError, TypeError) as error:
             _log.warning("an order that cannot be read was ignored: %s", error)
 

@@ -3,7 +3,7 @@
 -- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   `nonce` names this very question: asked again after a lost reply, it gets the same claim; `lease`,
 --        `pulse_timeout` in ms; `message_deadline` in ms of this server's clock, from the message itself, 0 if it has none
--- Reply  { RUN, attempt, ms left, failures so far } | { HOLD or DROP, reason, letters }
+-- Reply  { RUN, fence, ms left, failures so far } | { HOLD or DROP, reason, letters }
 --        | { UNKNOWN }: no record, but time left by the message: adopt it and ask again
 -- Mail   callers of a work that is dropped for good get its outcome
 --
@@ -42,21 +42,27 @@ end
 -- The same question again: the reply was lost on the way, the claim stands.
 local function claimed_before(record)
   local deadline = redis.call('ZREVRANGE', interests_key(id), 0, 0, 'WITHSCORES')[2]
-  return { 'RUN', tonumber(record.attempt), (tonumber(deadline) or now) - now, tonumber(record.failures) }
+  return { 'RUN', record.fence, (tonumber(deadline) or now) - now, tonumber(record.failures) }
+end
+
+-- What a claim is known by. Not by its attempt alone: a server that lost its last second counts that attempt twice.
+local function fence_of(attempt)
+  return attempt .. ':' .. nonce
 end
 
 local function claim(record, deadline)
   -- First: a user of Redis who may not claim must not have begun to.
   redis.call('ZADD', index_key('RUNNING'), now + lease, id)
   local attempt = record.attempt + 1
-  redis.call('HSET', work_key(id), 'state', 'RUNNING', 'attempt', attempt, 'worker', worker, 'started_at', now,
-    'nonce', nonce)
+  local fence = fence_of(attempt)
+  redis.call('HSET', work_key(id), 'state', 'RUNNING', 'attempt', attempt, 'fence', fence, 'worker', worker,
+    'started_at', now)
   if attempt > 1 then redis.call('HDEL', work_key(id), 'progress') end
   local cost = cost_of(record.name, record.partition)
   redis.call('ZADD', ends_key, now + cost, id)
   learn_pace(cost)
   redis.call('ZREM', index_key('PENDING'), id)
-  return { 'RUN', attempt, deadline - now, tonumber(record.failures) }
+  return { 'RUN', fence, deadline - now, tonumber(record.failures) }
 end
 
 -- With a permit of its group, or held until there is one.
@@ -91,7 +97,7 @@ local function claim_within_limit(record, deadline)
   return claim(record, deadline)
 end
 
-local FIELDS = { 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor', 'nonce', 'name', 'due', 'importance',
+local FIELDS = { 'state', 'reason', 'attempt', 'failures', 'rung_at', 'predecessor', 'fence', 'name', 'due', 'importance',
   'partition', 'queued', 'place', 'permit', 'ahead', 'held' }
 local record = { importance = 'normal' }
 for i, value in ipairs(redis.call('HMGET', work_key(id), unpack(FIELDS))) do
@@ -105,7 +111,7 @@ if not record.state then
   return { 'UNKNOWN' }
 end
 if record.state == 'RUNNING' then
-  if record.nonce == nonce then return claimed_before(record) end
+  if record.fence == fence_of(record.attempt) then return claimed_before(record) end
   local lease_end = tonumber(redis.call('ZSCORE', index_key('RUNNING'), id)) or 0
   -- A lease that lapsed while the ledger was up is a lost worker: put back, and rung for whoever asks next.
   if lease_end < now and up_since() + lease < now then put_back(id, 1, tonumber(max_deliveries), pulse_timeout) end

@@ -1,8 +1,8 @@
 -- A worker's heartbeat: renews the leases of its runs and tells which of them must stop.
 --
 -- KEYS   lane
--- ARGV   `slots` that the worker has for this lane; `lease`, `pulse_timeout` in ms, then pairs of work id and attempt
--- Reply  triples: id, ms left until the last deadline, empty | id, 0, reason to stop. A run that this very attempt has
+-- ARGV   `slots` that the worker has for this lane; `lease`, `pulse_timeout` in ms, then pairs of work id and fence
+-- Reply  triples: fence, ms left until the last deadline, empty | fence, 0, reason to stop. A run that this very claim has
 --        ended already is left out: its worker is about to notice.
 --
 -- @include keys
@@ -23,25 +23,25 @@ redis.call('ZADD', workers_key, now, worker)
 count_slots()
 
 local reply = {}
-local function answer(id, left, reason)
-  reply[#reply + 1] = id
+local function answer(fence, left, reason)
+  reply[#reply + 1] = fence
   reply[#reply + 1] = left
   reply[#reply + 1] = reason
 end
 
-local function renew(id, attempt)
-  local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping')
+local function renew(id, fence)
+  local record = redis.call('HMGET', work_key(id), 'state', 'fence', 'stopping')
   -- Lost with the ledger's memory, not with its callers: the run goes on, and finish knows how to end it.
   if not record[1] and redis.call('EXISTS', tombstone_key(id)) == 0 then return end
-  if record[2] == attempt and record[1] ~= 'RUNNING' and record[1] ~= 'PENDING' then return end
-  if record[1] ~= 'RUNNING' or record[2] ~= attempt then return answer(id, 0, 'lease lost') end
+  if record[2] == fence and record[1] ~= 'RUNNING' and record[1] ~= 'PENDING' then return end
+  if record[1] ~= 'RUNNING' or record[2] ~= fence then return answer(fence, 0, 'lease lost') end
   redis.call('ZADD', index_key('RUNNING'), now + lease, id)
-  if record[3] then return answer(id, 0, record[3]) end
+  if record[3] then return answer(fence, 0, record[3]) end
   local verdict, deadline = weigh(id, tonumber(pulse_timeout))
   local reason = UNWANTED[verdict]
-  if not reason then return answer(id, deadline - now, '') end
+  if not reason then return answer(fence, deadline - now, '') end
   redis.call('HSET', work_key(id), 'stopping', reason)
-  answer(id, 0, reason)
+  answer(fence, 0, reason)
 end
 
 for i = 5, #ARGV, 2 do renew(ARGV[i], ARGV[i + 1]) end

@@ -1,10 +1,10 @@
 -- Ends a run: with a result, or with an error.
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   `attempt` is the fencing token of the claim; `result` and `failure` are JSON texts or empty; `name`, `interest`
+-- ARGV   `fence` is the claim's fencing token; `result` and `failure` are JSON texts or empty; `name`, `interest`
 --        and `retention` (ms) stand in for the record where the ledger lost it while the work ran;
 --        `pulse_timeout` in ms
--- Reply  { state it ended in, reason, letters } | { stale }: another attempt owns the work now, nothing was changed
+-- Reply  { state it ended in, reason, letters } | { stale }: another claim owns the work now, nothing was changed
 -- Mail   the callers get the outcome
 --
 -- A work that was told to stop ends as that, whatever the run made of it: its callers have been told already.
@@ -14,15 +14,16 @@
 -- @include record
 -- @include expected
 -- @include spent
-local id, attempt, state, reason, result, failure, name, interest, retention, pulse_timeout = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'reason', 'started_at', 'partition',
+local id, fence, state, reason, result, failure, name, interest, retention, pulse_timeout = unpack(ARGV)
+local record = redis.call('HMGET', work_key(id), 'state', 'fence', 'stopping', 'reason', 'started_at', 'partition',
   'deadline')
 
 if not record[1] then
   if redis.call('EXISTS', tombstone_key(id)) == 1 then return { 'stale' } end
   create({ id = id, name = name, key = '', partition = '', importance = 'normal', interest = interest, deadline = now,
-    retention = tonumber(retention), letter = '' }, 'state', 'RUNNING', 'attempt', attempt)
-elseif record[2] ~= attempt or record[1] == 'PENDING' then
+    retention = tonumber(retention), letter = '' },
+    'state', 'RUNNING', 'attempt', string.match(fence, '^%d+'), 'fence', fence)
+elseif record[2] ~= fence or record[1] == 'PENDING' then
   return { 'stale' }
 elseif record[1] ~= 'RUNNING' then
   -- Said before, and the reply was lost on the way.

@@ -1,7 +1,7 @@
 -- Puts a failed run back, to be run again after a pause that it spends in the ledger.
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   `attempt` is the fencing token; `delay` in ms; `failure` is the error so far, as JSON
+-- ARGV   `fence` is the claim's fencing token; `delay` in ms; `failure` is the error so far, as JSON
 -- Reply  { retrying, letters } | { late }: it could not start before the deadline | { stopping }: nobody wants it
 --        | { stale }
 -- Mail   the worker is to look when it is due
@@ -9,10 +9,10 @@
 -- @include keys
 -- @include ending
 -- @include spent
-local id, attempt, delay, failure = unpack(ARGV)
-local record = redis.call('HMGET', work_key(id), 'state', 'attempt', 'stopping', 'deadline', 'worker', 'permit',
+local id, fence, delay, failure = unpack(ARGV)
+local record = redis.call('HMGET', work_key(id), 'state', 'fence', 'stopping', 'deadline', 'worker', 'permit',
   'started_at')
-if record[1] ~= 'RUNNING' or record[2] ~= attempt then return { 'stale' } end
+if record[1] ~= 'RUNNING' or record[2] ~= fence then return { 'stale' } end
 if record[3] then return { 'stopping' } end
 if now + delay >= tonumber(record[4]) then return { 'late' } end
 note_spent(record[7], false)
@@ -23,5 +23,5 @@ redis.call('ZREM', index_key('RUNNING'), id)
 make_room(id, { state = 'RUNNING', permit = record[6] })
 redis.call('ZADD', index_key('PENDING'), now + delay, id)
 -- A letter that is no order: the worker's monitor looks anew at what is due when.
-order(record[5], { id = id, attempt = 0 })
+order(record[5], { id = id, fence = '' })
 return { 'retrying', letters }

@@ -86,12 +86,12 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(work=works, lost=st.booleans())
     def release(self, work: Submission, lost: bool) -> None:
-        self.lane.ledger.release(work.id, self.runs.get(work.id, 0), lost=lost)
+        self.lane.release(work.id, self.runs.get(work.id, 0), lost=lost)
         self._over_unless_running(work.id)
 
     @rule(work=works)
     def retry(self, work: Submission) -> None:
-        self.lane.ledger.retry(work.id, self.runs.get(work.id, 0), 0.5, "{}")
+        self.lane.retry(work.id, self.runs.get(work.id, 0), 0.5, "{}")
         self._over_unless_running(work.id)
 
     @rule()

@@ -67,7 +67,7 @@ def test_work_put_back_does_not_make_those_that_wait_behind_it_count_as_lost(lan
     running = lane.running()
     waiting = lane.submit(timeout=600)
     lane.let_pass(5, up=True, pulses=["alice"])
-    lane.ledger.release(running.id, 1, lost=True)
+    lane.release(running.id, 1, lost=True)
     assert lane.ask(running.id).verdict is Verdict.RUN
     lane.rung()
     lane.let_pass(6, up=True, pulses=["alice"])

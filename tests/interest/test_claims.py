@@ -1,4 +1,4 @@
-"""A claim is fenced by its attempt: only its holder can end the run, and ending it twice does no harm."""
+"""A claim is fenced: only its holder can end the run, and ending it twice does no harm."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_the_attempt_that_owns_the_work_finishes_it(lane: Lane) -> None:
 
 def test_the_finish_of_a_put_back_attempt_is_refused(lane: Lane) -> None:
     submission = lane.running()
-    lane.ledger.release(submission.id, 1, lost=False)
+    lane.release(submission.id, 1, lost=False)
     assert lane.finish(submission, attempt=1) is None
     assert lane.state(submission.id) is State.PENDING
 
@@ -67,11 +67,11 @@ def test_nothing_of_a_stale_attempt_is_taken(lane: Lane, what: str) -> None:
     id = taken_over(lane)
     before = lane.redis.hgetall(lane.keys.work(id))
     if what == "progress":
-        assert lane.ledger.progress(id, 1, "{}") is False
+        assert lane.progress(id, 1, "{}") is False
     elif what == "retry":
-        assert lane.ledger.retry(id, 1, 0.0, "{}") == "stale"
+        assert lane.retry(id, 1, 0.0, "{}") == "stale"
     else:
-        lane.ledger.release(id, 1, lost=True)
+        lane.release(id, 1, lost=True)
     assert lane.redis.hgetall(lane.keys.work(id)) == before
 
 
@@ -94,7 +94,7 @@ def test_a_heartbeat_renews_the_lease_and_tells_the_time_left(lane: Lane) -> Non
         assert lane.beat((submission.id, 1)) == {submission.id: ""}
     lane.tend()
     assert lane.state(submission.id) is State.RUNNING
-    [renewal] = lane.ledger.beat("default", "w1", 1, [(submission.id, 1)])
+    [renewal] = lane.ledger.beat("default", "w1", 1, [(submission.id, lane.fence(submission.id, 1))])
     assert 39 < renewal.remaining <= 40
 
 
@@ -104,7 +104,7 @@ def test_a_work_whose_workers_die_too_often_is_lost(lane: Lane) -> None:
         answer = lane.ask(submission.id)
         assert answer is not None
         assert (answer.verdict, answer.attempt) == (Verdict.RUN, attempt)
-        lane.ledger.release(submission.id, attempt, lost=True)
+        lane.release(submission.id, attempt, lost=True)
     assert lane.state(submission.id) is State.FAILED
     [outcome] = lane.outcomes()
     assert outcome.reason == Reason.WORKER_LOST
@@ -127,14 +127,14 @@ def test_work_put_back_in_order_is_never_lost(lane: Lane) -> None:
     submission = lane.submit()
     for attempt in range(1, 8):
         lane.ask(submission.id)
-        lane.ledger.release(submission.id, attempt, lost=False)
+        lane.release(submission.id, attempt, lost=False)
     assert lane.state(submission.id) is State.PENDING
 
 
 def test_work_put_back_is_rung_at_once(lane: Lane) -> None:
     submission = lane.running()
     lane.rung()
-    lane.ledger.release(submission.id, 1, lost=True)
+    lane.release(submission.id, 1, lost=True)
     assert lane.rung() == [submission.id]
 
 
@@ -142,14 +142,14 @@ def test_work_put_back_comes_before_what_has_waited_less(lane: Lane) -> None:
     first = lane.running()
     lane.rung()
     second = lane.submit()
-    lane.ledger.release(first.id, 1, lost=True)
+    lane.release(first.id, 1, lost=True)
     assert lane.rung() == [first.id, second.id]
 
 
 def test_a_retry_spends_its_pause_in_the_ledger(lane: Lane) -> None:
     submission = lane.running()
     lane.rung()
-    assert lane.ledger.retry(submission.id, 1, 5.0, '{"type":"E","message":"again"}') == "retrying"
+    assert lane.retry(submission.id, 1, 5.0, '{"type":"E","message":"again"}') == "retrying"
     assert lane.state(submission.id) is State.PENDING
     lane.let_pass(4, up=True, pulses=["alice"])
     lane.tend()
@@ -164,19 +164,19 @@ def test_a_retry_spends_its_pause_in_the_ledger(lane: Lane) -> None:
 
 def test_a_retry_that_would_come_too_late_is_refused(lane: Lane) -> None:
     submission = lane.running(timeout=3)
-    assert lane.ledger.retry(submission.id, 1, 3.0, "{}") == "late"
+    assert lane.retry(submission.id, 1, 3.0, "{}") == "late"
     assert lane.state(submission.id) is State.RUNNING
 
 
 def test_a_retry_of_unwanted_work_is_refused(lane: Lane) -> None:
     submission = lane.running()
     lane.withdraw(submission.id, submission.interest)
-    assert lane.ledger.retry(submission.id, 1, 0.0, "{}") == "stopping"
+    assert lane.retry(submission.id, 1, 0.0, "{}") == "stopping"
 
 
 def test_the_error_of_an_earlier_try_is_gone_once_a_later_one_succeeds(lane: Lane) -> None:
     submission = lane.running()
-    lane.ledger.retry(submission.id, 1, 0.0, '{"type":"E","message":"again"}')
+    lane.retry(submission.id, 1, 0.0, '{"type":"E","message":"again"}')
     lane.ask(submission.id)
     lane.finish(submission, attempt=2)
     status = lane.status(submission.id)
@@ -185,11 +185,11 @@ def test_the_error_of_an_earlier_try_is_gone_once_a_later_one_succeeds(lane: Lan
 
 def test_progress_is_noted_and_starts_anew_with_the_next_attempt(lane: Lane) -> None:
     submission = lane.running()
-    assert lane.ledger.progress(submission.id, 1, '{"done":3,"total":4}')
+    assert lane.progress(submission.id, 1, '{"done":3,"total":4}')
     progress = lane.status(submission.id).progress
     assert progress is not None
     assert (progress.done, progress.total) == (3, 4)
-    lane.ledger.release(submission.id, 1, lost=False)
+    lane.release(submission.id, 1, lost=False)
     lane.ask(submission.id)
     assert lane.status(submission.id).progress is None
 

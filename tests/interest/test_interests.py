@@ -27,7 +27,7 @@ def test_the_last_withdrawal_tells_the_run_to_stop(lane: Lane) -> None:
     submission = lane.running(worker="w1")
     lane.withdraw(submission.id, submission.interest)
     assert lane.state(submission.id) is State.RUNNING
-    assert lane.mail("w1") == [{"id": submission.id, "attempt": 1, "reason": Reason.WITHDRAWN}]
+    assert lane.mail("w1") == [{"id": submission.id, "fence": lane.fence(submission.id, 1), "reason": Reason.WITHDRAWN}]
     assert lane.beat((submission.id, 1)) == {submission.id: Reason.WITHDRAWN}
 
 
@@ -92,7 +92,7 @@ def test_cancelling_running_work_tells_callers_at_once_and_the_worker(lane: Lane
     submission = lane.running(worker="w1")
     assert lane.ledger.cancel(submission.id, Reason.REVOKED) is State.RUNNING
     assert lane.outcomes() == [Outcome(submission.id, State.CANCELLED, Reason.REVOKED)]
-    assert lane.mail("w1") == [{"id": submission.id, "attempt": 1, "reason": Reason.REVOKED}]
+    assert lane.mail("w1") == [{"id": submission.id, "fence": lane.fence(submission.id, 1), "reason": Reason.REVOKED}]
     assert lane.status(submission.id).reason == Reason.REVOKED
 
 
@@ -139,7 +139,7 @@ def test_a_run_to_be_killed_is_told_so_also_where_it_was_told_to_stop_before(lan
     submission = lane.running(worker="w1")
     lane.ledger.cancel(submission.id, Reason.REVOKED)
     lane.ledger.cancel(submission.id, Reason.CANCELLED, kill=True)
-    told = {"id": submission.id, "attempt": 1, "reason": Reason.REVOKED}
+    told = {"id": submission.id, "fence": lane.fence(submission.id, 1), "reason": Reason.REVOKED}
     assert lane.mail("w1") == [told, told | {"kill": True}]
 
 

@@ -43,7 +43,7 @@ def test_replacing_running_work_tells_its_caller_and_its_worker_at_once(lane: La
     old = lane.running("alice", worker="w1", key="k")
     lane.submit("bob", key="k", on_duplicate="replace")
     assert lane.outcomes("alice") == [Outcome(old.id, State.CANCELLED, Reason.REPLACED)]
-    assert lane.mail("w1") == [{"id": old.id, "attempt": 1, "reason": Reason.REPLACED}]
+    assert lane.mail("w1") == [{"id": old.id, "fence": lane.fence(old.id, 1), "reason": Reason.REPLACED}]
 
 
 def test_work_that_replaces_a_run_starts_when_that_has_ended(lane: Lane) -> None:

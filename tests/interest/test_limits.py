@@ -76,9 +76,9 @@ def leave(lane: Lane, work: Submission, way: str) -> None:
     if way == "finish":
         lane.finish(work)
     elif way == "retry":
-        lane.ledger.retry(work.id, 1, 5.0, "{}")
+        lane.retry(work.id, 1, 5.0, "{}")
     elif way == "release":
-        lane.ledger.release(work.id, 1, lost=False)
+        lane.release(work.id, 1, lost=False)
     elif way == "lapse":
         lane.let_pass(25, up=True, pulses=["alice"])
         lane.tend()
@@ -122,7 +122,7 @@ def test_a_run_that_was_put_back_goes_before_those_that_have_not_had_their_turn(
     begun, first, second = (lane.submit(timeout=600) for _ in range(3))
     for work in (begun, first, second):
         lane.deliver(work.id)
-    lane.ledger.release(begun.id, 1, lost=False)
+    lane.release(begun.id, 1, lost=False)
     assert lane.deliver(begun.id) == HELD
     assert lane.deliver(first.id) == RUN
     lane.finish(first)

@@ -84,10 +84,10 @@ def test_a_run_is_wasted_if_nobody_takes_its_answer(lane: Lane) -> None:
 def test_a_try_that_is_made_again_is_wasted(lane: Lane) -> None:
     failed = lane.running()
     lane.let_pass(1, up=True)
-    lane.ledger.retry(failed.id, 1, 0.0, "{}")
+    lane.retry(failed.id, 1, 0.0, "{}")
     lost = lane.running()
     lane.let_pass(1, up=True)
-    lane.ledger.release(lost.id, 1, lost=True)
+    lane.release(lost.id, 1, lost=True)
     assert load(lane).useful == 0
     assert load(lane).wasted == pytest.approx(2, abs=0.2)
 

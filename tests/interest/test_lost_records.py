@@ -76,7 +76,7 @@ def test_adopted_work_whose_worker_dies_is_rung_again(lane: Lane) -> None:
     lane.ledger.adopt(submission, lane.now() + 60_000)
     lane.rung()
     lane.ask(submission.id)
-    lane.ledger.release(submission.id, 1, lost=True)
+    lane.release(submission.id, 1, lost=True)
     [message] = lane.messages()
     assert message["properties"]["correlation_id"] == submission.id
 
@@ -138,7 +138,7 @@ def test_a_tombstone_lasts_until_the_deadline_and_then_the_message_itself_is_ove
 def test_a_late_finish_of_forgotten_work_is_refused(lane: Lane) -> None:
     submission = lane.running(timeout=60, retention=5)
     lane.withdraw(submission.id, submission.interest)
-    lane.ledger.release(submission.id, 1, lost=True)
+    lane.release(submission.id, 1, lost=True)
     lane.let_pass(6)
     assert lane.finish(submission) is None
     assert lane.state(submission.id) is None

@@ -92,17 +92,17 @@ def test_an_include_comes_once_and_before_its_users() -> None:
 
 def test_a_script_refuses_an_argument_it_does_not_know() -> None:
     with pytest.raises(TypeError, match=r"progress\.lua has no argument colour"):
-        script("progress").bind(("k",), id="x", attempt=1, progress="{}", colour="red")
+        script("progress").bind(("k",), id="x", fence="1:a", progress="{}", colour="red")
 
 
 def test_a_script_refuses_to_go_without_an_argument() -> None:
-    with pytest.raises(TypeError, match=r"progress\.lua expects 'attempt'"):
+    with pytest.raises(TypeError, match=r"progress\.lua expects 'fence'"):
         script("progress").bind(("k",), id="x", progress="{}")
 
 
 def test_a_script_sends_its_arguments_in_the_order_of_the_lua() -> None:
-    call = script("progress").bind(("k",), progress="{}", attempt=7, id="x")
-    assert call.command == ("EVALSHA", script("progress").sha, 1, "k", "x", 7, "{}")
+    call = script("progress").bind(("k",), progress="{}", fence="7:a", id="x")
+    assert call.command == ("EVALSHA", script("progress").sha, 1, "k", "x", "7:a", "{}")
 
 
 def test_a_server_that_forgot_its_scripts_is_taught_again(lane: Lane, redis: Any) -> None:

@@ -164,25 +164,25 @@ def pulse(lane: Lane, id: str) -> None:
 
 
 def progress(lane: Lane, id: str) -> object:
-    return lane.ledger.progress(id, 1, '{"done":1}')
+    return lane.progress(id, 1, '{"done":1}')
 
 
 def retry(lane: Lane, id: str) -> object:
-    return lane.ledger.retry(id, 1, 0.5, "{}")
+    return lane.retry(id, 1, 0.5, "{}")
 
 
 def release(lane: Lane, id: str) -> None:
-    lane.ledger.release(id, 1, lost=False)
+    lane.release(id, 1, lost=False)
 
 
 def release_as_lost(lane: Lane, id: str) -> None:
-    lane.ledger.release(id, 1, lost=True)
+    lane.release(id, 1, lost=True)
 
 
 def release_as_lost_too_often(lane: Lane, id: str) -> None:
     if lane.redis.exists(lane.keys.work(id)):
         lane.redis.hset(lane.keys.work(id), "losses", 99)
-    lane.ledger.release(id, 1, lost=True)
+    lane.release(id, 1, lost=True)
 
 
 def tend(lane: Lane, id: str) -> object:

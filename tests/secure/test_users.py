@@ -115,12 +115,12 @@ def test_who_is_no_worker_cannot_finish_or_give_back(
 ) -> None:
     answer = ledger_of("worker").ask(waiting, worker="w9@here", nonce="n", message_deadline=0)
     assert answer is not None
-    ending = Ending(waiting, answer.attempt, State.COMPLETED, "n", "d:x:1", 60.0, result='"forged"')
+    ending = Ending(waiting, answer.fence, State.COMPLETED, "n", "d:x:1", 60.0, result='"forged"')
     for forge in (
         lambda: ledger_of(user).finish(ending),
-        lambda: ledger_of(user).release(waiting, answer.attempt, lost=False),
-        lambda: ledger_of(user).retry(waiting, answer.attempt, 0.1, "{}"),
-        lambda: ledger_of(user).beat("io", "w9@here", 1, [(waiting, answer.attempt)]),
+        lambda: ledger_of(user).release(waiting, answer.fence, lost=False),
+        lambda: ledger_of(user).retry(waiting, answer.fence, 0.1, "{}"),
+        lambda: ledger_of(user).beat("io", "w9@here", 1, [(waiting, answer.fence)]),
     ):
         with pytest.raises(LedgerUnavailable, match="does not let this user do that"):
             forge()

@@ -45,7 +45,7 @@ def run(lane: Lane, name: str, id: str, limit: int) -> None:
         print(f"{at_once} at once", flush=True)
     if random.random() < 0.3:
         time.sleep(random.random() * 0.005)
-    lane.finish(lane.submission(id=id), attempt=answer.attempt)
+    lane.finish(lane.submission(id=id), fence=answer.fence)
 
 
 if __name__ == "__main__":

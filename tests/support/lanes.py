@@ -12,7 +12,7 @@ from typing import Any
 
 from askfirst.interest.keys import LaneKeys
 from askfirst.interest.ledger import Ending, Ledger
-from askfirst.interest.records import Answer, Claim, Outcome, Submission, WorkStatus, new_id, read_letter
+from askfirst.interest.records import Answer, Claim, Outcome, Retried, Submission, WorkStatus, new_id, read_letter
 from askfirst.interest.states import Reason, State, Verdict
 
 _BEAT = 2.5  # seconds: somebody is heard often enough to prove that the ledger is up
@@ -28,6 +28,7 @@ class Lane:
         self.name = name
         self.keys: LaneKeys = ledger.keys(name)
         self._interests = 0
+        self._fences: dict[tuple[str, int], str] = {}
 
     # Callers
 
@@ -96,7 +97,14 @@ class Lane:
     ) -> Answer | None:
         """Asks, by a message that says it is good for another minute unless told otherwise."""
         deadline = self.now() + 60_000 if message_deadline is None else message_deadline
-        return self.ledger.ask(id, worker=worker, nonce=nonce or secrets.token_hex(8), message_deadline=deadline)
+        answer = self.ledger.ask(id, worker=worker, nonce=nonce or secrets.token_hex(8), message_deadline=deadline)
+        if answer is not None and answer.fence:
+            self._fences[id, answer.attempt] = answer.fence
+        return answer
+
+    def fence(self, id: str, attempt: int) -> str:
+        """The fencing token of an attempt that was claimed here; one that nobody ever had if there was none."""
+        return self._fences.get((id, attempt), f"{attempt}:{id}")
 
     def deliver(self, id: str) -> tuple[Verdict, str]:
         """Takes a work's message out of the queue, as a worker does, and asks; the verdict."""
@@ -117,6 +125,7 @@ class Lane:
         submission: Submission,
         *,
         attempt: int = 1,
+        fence: str = "",
         state: State = State.COMPLETED,
         reason: str = "",
         result: str = "42",
@@ -127,7 +136,7 @@ class Lane:
         result = result if state is State.COMPLETED else ""
         ending = Ending(
             submission.id,
-            attempt,
+            fence or self.fence(submission.id, attempt),
             state,
             submission.name,
             submission.interest,
@@ -142,12 +151,23 @@ class Lane:
         """Runs a work by hand: starts it, if it does not run yet, and ends it at once."""
         if self.state(id) is not State.RUNNING:
             assert self.verdict(id) == (Verdict.RUN, "")
-        attempt = int(self.redis.hget(self.keys.work(id), "attempt"))
-        assert self.finish(self.submission(id=id), attempt=attempt, result=result, **ending) is not None
+        fence = self.redis.hget(self.keys.work(id), "fence")
+        assert self.finish(self.submission(id=id), fence=fence, result=result, **ending) is not None
+
+    def release(self, id: str, attempt: int, *, lost: bool) -> None:
+        self.ledger.release(id, self.fence(id, attempt), lost=lost)
+
+    def retry(self, id: str, attempt: int, delay: float, failure: str) -> Retried:
+        return self.ledger.retry(id, self.fence(id, attempt), delay, failure)
+
+    def progress(self, id: str, attempt: int, progress: str) -> bool:
+        return self.ledger.progress(id, self.fence(id, attempt), progress)
 
     def beat(self, *runs: tuple[str, int], worker: str = "w1", slots: int = 0) -> dict[str, str]:
         """A worker's heartbeat; the reason to stop of each run, empty where it may go on."""
-        return {renewal.id: renewal.stop for renewal in self.ledger.beat(self.name, worker, slots, runs)}
+        ids = {self.fence(id, attempt): id for id, attempt in runs}
+        renewals = self.ledger.beat(self.name, worker, slots, [(id, fence) for fence, id in ids.items()])
+        return {ids[renewal.fence]: renewal.stop for renewal in renewals}
 
     def tend(self, *, idle: bool = False, limit: int = 100) -> float:
         return self.ledger.tend(self.name, idle=idle, limit=limit)
@@ -176,6 +196,22 @@ class Lane:
         transaction = self.redis.pipeline(transaction=True)
         found: list[str] = transaction.lrange(key, 0, -1).delete(key).execute()[0]
         return found
+
+    # A server's memory
+
+    def snapshot(self) -> list[tuple[str, int, bytes]]:
+        """All that the database has, as the server would have it again after a crash: keys, ms left or 0, values."""
+        client = self.redis
+        return [
+            (key, max(client.pttl(key), 0), client.execute_command("DUMP", key, NEVER_DECODE=True))
+            for key in client.scan_iter(count=1000)
+        ]
+
+    def restore(self, snapshot: list[tuple[str, int, bytes]]) -> None:
+        """What has been written since is lost."""
+        self.redis.flushdb()
+        for key, left, value in snapshot:
+            self.redis.restore(key, left, value)
 
     # Time
 

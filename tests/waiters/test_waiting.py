@@ -83,7 +83,7 @@ def test_a_work_lost_with_its_workers_says_so(client: Client, lane: Lane) -> Non
     waiter = submit_work(works.add, a=1)
     for attempt in (1, 2, 3):
         lane.verdict(waiter.id)
-        lane.ledger.release(waiter.id, attempt, lost=True)
+        lane.release(waiter.id, attempt, lost=True)
     with pytest.raises(WorkLost, match="3 times"):
         waiter.result()
 
@@ -194,7 +194,7 @@ def test_progress_comes_as_it_is_made_until_the_end(
 
     following = thread(follow)
     for done in (1, 2, 3):
-        lane.ledger.progress(waiter.id, 1, f'{{"done":{done},"total":3}}')
+        lane.progress(waiter.id, 1, f'{{"done":{done},"total":3}}')
         eventually(lambda: bool(seen) and seen[-1] == done, within=3)  # noqa: B023  # called at once
     lane.answer(waiter.id)
     following.join(3)
@@ -209,7 +209,7 @@ def test_progress_ends_with_the_deadline(client: Client) -> None:
 def test_the_last_progress_is_not_missed_by_the_end(client: Client, lane: Lane) -> None:
     waiter = submit_work(works.add, a=1)
     lane.verdict(waiter.id)
-    lane.ledger.progress(waiter.id, 1, '{"done":3,"total":3}')
+    lane.progress(waiter.id, 1, '{"done":3,"total":3}')
     lane.answer(waiter.id)
     waiter.result()
     assert [progress.done for progress in waiter.progress()] == [3]

@@ -48,7 +48,7 @@ class PoolThatNeverFlushes:
 def claims(*ids: str) -> Runtime:
     runtime = Runtime(Settings(), None, own=True)
     for id in ids:
-        runtime.add_claim(Claim(id, attempt=1, deadline_at=0.0, grace=5.0, kill=lambda: None))
+        runtime.add_claim(Claim(id, fence=f"1:{id}", deadline_at=0.0, grace=5.0, kill=lambda: None))
     return runtime
 
 

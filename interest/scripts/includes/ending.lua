@@ -89,16 +89,16 @@ end_late = function(id) end_work(id, 'EXPIRED', 'not enough time left') end
 
 -- Asks the run of a RUNNING work to stop: its worker trips the token, and the state changes when the run has ended.
 local function stop_run(id, reason)
-  local record = redis.call('HMGET', work_key(id), 'worker', 'attempt', 'stopping')
+  local record = redis.call('HMGET', work_key(id), 'worker', 'fence', 'stopping')
   if record[3] then return end
   redis.call('HSET', work_key(id), 'stopping', reason)
-  order(record[1], { id = id, attempt = tonumber(record[2]), reason = reason })
+  order(record[1], { id = id, fence = record[2], reason = reason })
 end
 
 -- Has a run that was told to stop ended at once.
 local function kill_run(id)
-  local record = redis.call('HMGET', work_key(id), 'worker', 'attempt', 'stopping')
-  order(record[1], { id = id, attempt = tonumber(record[2]), reason = record[3], kill = true })
+  local record = redis.call('HMGET', work_key(id), 'worker', 'fence', 'stopping')
+  order(record[1], { id = id, fence = record[2], reason = record[3], kill = true })
 end
 
 -- Ends a work against its callers' will; a running one is told to stop, and its callers need not wait for that.

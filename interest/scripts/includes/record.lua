@@ -42,12 +42,12 @@ end
 local function add_interest(id, interest, deadline)
   note_interest(id, interest, deadline)
   local last = redis.call('ZREVRANGE', interests_key(id), 0, 0, 'WITHSCORES')[2]
-  local record = redis.call('HMGET', work_key(id), 'key', 'retention', 'deadline', 'state', 'worker', 'attempt',
+  local record = redis.call('HMGET', work_key(id), 'key', 'retention', 'deadline', 'state', 'worker', 'fence',
     'permit')
   redis.call('HSET', work_key(id), 'deadline', last)
   if record[4] == 'RUNNING' and record[3] ~= last then
     -- The run would trip its own token at the deadline that it knows.
-    order(record[5], { id = id, attempt = tonumber(record[6]), extend = last - now })
+    order(record[5], { id = id, fence = record[6], extend = last - now })
   end
   keep(id, record[1], tonumber(last), tonumber(record[2]))
   if record[7] then keep_permit(id, record[7], record[4] == 'PENDING') end
