@@ -11,5 +11,5 @@ redis.call('ZREM', workers_key, worker)
 redis.call('HDEL', slots_key, worker)
 redis.call('DEL', mail_key(worker))
 -- Those of the others stay known: where nothing is known about slots everybody is let in.
-if redis.call('HINCRBY', load_key, 'slots', -slots) <= 0 then redis.call('HDEL', load_key, 'slots') end
+if slots > 0 and redis.call('HINCRBY', load_key, 'slots', -slots) <= 0 then redis.call('HDEL', load_key, 'slots') end
 return 1

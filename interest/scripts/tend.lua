@@ -73,11 +73,12 @@ local function look_after_running(id)
 end
 
 local function look_after_told(id, state)
-  local record = redis.call('HMGET', work_key(id), 'reason', 'result', 'error', 'retention')
-  if record[1] and redis.call('EXISTS', interests_key(id)) == 1 then
-    tell_callers(id, state, record[1], record[2] or nil, record[3] or nil)
+  local record = redis.call('HMGET', work_key(id), 'state', 'reason', 'result', 'error', 'retention')
+  -- One whose record was lost after its end may have been adopted from a late message, and live.
+  if record[1] == state and redis.call('EXISTS', interests_key(id)) == 1 then
+    tell_callers(id, state, record[2], record[3] or nil, record[4] or nil)
     local more = forget_told(id, redis.call('ZCARD', interests_key(id)))
-    look_after_ended(id, state, tonumber(record[4]), more)
+    look_after_ended(id, state, tonumber(record[5]), more)
   else
     redis.call('ZREM', index_key(state), id)
   end

@@ -152,3 +152,9 @@ def test_the_nearest_limit_holds(lane: Lane) -> None:
     set_limit(lane.ledger, lane.name, "t", "p", Limit(rate=Rate(3, 1.0)))
     assert in_force(row("p")) == Limit(rate=Rate(3, 1.0))
     assert in_force(row(None)) == Limit(max_concurrent=2)
+
+
+def test_a_worker_that_never_said_its_slots_can_leave(lane: Lane) -> None:
+    lane.beat(worker="w1", slots=4)
+    lane.ledger.leave(lane.name, "w2")
+    assert load(lane).slots == 4

@@ -18,7 +18,7 @@ _ODD: tuple[Any, ...] = (
     {"__type__": "datetime", "__value__": "no"}, {"__type__": "bytes", "__value__": 3},
 )  # fmt: skip
 _HEADERS: tuple[tuple[str, Any], ...] = (
-    ("called_directly", True), ("askfirst_claim", {"attempt": 1, "deadline_at": 1e12, "failures": 0}),
+    ("called_directly", True), ("askfirst_claim", {"fence": "1:a", "deadline_at": 1e12, "failures": 0}),
     ("compression", "application/x-gzip"), ("compression", 7), ("eta", "soon"), ("eta", 5),
     ("expires", "never"), ("group", {}), ("timelimit", "long"), ("timelimit", [0.001, 0.001]), ("retries", "many"),
     ("stamped_headers", 5), ("stamps", []), ("replaced_task_nesting", []), ("args", [1]), ("kwargs", {"line": "x"}),

@@ -191,7 +191,7 @@ CASES: dict[str, tuple[Flaw, Callable[[dict[str, Any]], object]]] = {
     "no type": (Flaw.NO_MESSAGE, without("headers", "task")),
     "no properties": (Flaw.NO_MESSAGE, without("properties")),
     "no delivery info": (Flaw.NO_MESSAGE, without("properties", "delivery_info")),
-    "a claim of its own": (Flaw.HEADERS, with_("headers", "askfirst_claim", value={"attempt": 1})),
+    "a claim of its own": (Flaw.HEADERS, with_("headers", "askfirst_claim", value={"fence": "1:a"})),
     "called directly": (Flaw.HEADERS, with_("headers", "called_directly", value=True)),
     "a time limit": (Flaw.HEADERS, with_("headers", "timelimit", value=[0.001, None])),
     "no deadline": (Flaw.HEADERS, without("headers", "askfirst_deadline")),
@@ -244,7 +244,7 @@ def test_what_is_too_large_is_not_even_read(door: Door, ledger: Ledger) -> None:
 def test_a_plain_call_cannot_pretend_to_be_a_work(door: Door, ledger: Ledger, message: dict[str, Any]) -> None:
     """With a claim in its headers it would run as a work that nobody was asked about."""
     del message["headers"]["askfirst"]
-    message["headers"] |= {"id": "plain", "askfirst_claim": {"attempt": 1, "deadline_at": 1e12, "failures": 0}}
+    message["headers"] |= {"id": "plain", "askfirst_claim": {"fence": "1:a", "deadline_at": 1e12, "failures": 0}}
     door.bring(json.dumps(message).encode())
     assert kept(door, ledger).bad.flaw is Flaw.HEADERS
     assert _ran == []

@@ -29,7 +29,7 @@ def test_the_end_of_the_old_run_leaves_the_new_one_within_reach() -> None:
 
 
 def test_both_are_the_workers_to_renew_until_they_have_ended() -> None:
-    runtime, id = Runtime(Settings(), None), new_id("default")
+    runtime, id = Runtime(Settings(), None, own=True), new_id("default")
     old, new = (Claim(id, fence, 0.0, 0.0, kill=lambda: None) for fence in (OLD, NEW))
     runtime.add_claim(old)
     runtime.add_claim(new)
