@@ -22,6 +22,7 @@ from .handing import hand_over_at_once
 from .inspection import Inspector
 from .monitor import Monitor
 from .prefetch import Prefetch
+from .reconnecting import track_living_only
 from .runtime import Runtime, runtime_of
 from .task import WorkTask
 from .telling import TellInBulk
@@ -86,6 +87,9 @@ def queues_of(settings: Settings) -> list[str]:
 
 def _prepare(app: Celery, settings: Settings, broker: str | None, *, own: bool) -> None:
     app.askfirst = Runtime(settings, broker, own=own)
+    if str(app.conf.broker_url).startswith(_REDIS_SCHEMES):
+        # A Redis that refuses, being a replica, full or busy, is as good as away: without this Celery's worker ends.
+        app.conf.broker_channel_error_retry = True
     app.steps["worker"].add(MonitorStep)
     app.steps["consumer"].add(TellInBulk)
     added: set[str] = set()
@@ -122,6 +126,7 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         if runtime.killable:
             flush_in_order(runtime, worker.pool)
             hand_over_at_once(worker.pool)
+            track_living_only(worker.pool)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
         inspector = Inspector(runtime, worker.app)
         aside = Aside(inspector.is_good)

@@ -43,8 +43,11 @@ class Inspector:
         if not isinstance(headers, dict | None) or not isinstance(where, dict):
             return Problem(Flaw.NO_MESSAGE, "expected headers and delivery_info to be objects")
         texts = [properties.get("delivery_tag"), where.get("exchange"), where.get("routing_key")]
-        texts += [value or "" for value in (entry.get("body"), properties.get("body_encoding"))]
+        body = entry.get("body")
+        if not isinstance(body, bytes):  # as kombu puts back what it has taken and not been done with
+            texts.append(body or "")
         texts += [value or "" for value in (entry.get("content-type"), entry.get("content-encoding"))]
+        texts.append(properties.get("body_encoding") or "")
         if not all(isinstance(text, str) for text in texts):
             return Problem(Flaw.NO_MESSAGE, "expected the delivery's tag and place, body and its kind to be texts")
         if is_deep(entry):

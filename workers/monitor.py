@@ -87,6 +87,8 @@ class Monitor:
         if self._troubled:
             _log.warning("the ledger is back")
             self._troubled = False
+            self._publish_at = 0.0  # at once: it may have lost its data, limits among them
+            return
         wake_at = min(self._beat_at, time.monotonic() + self._next_due, self._ladder.next_step_at())
         patience = max(wake_at - time.monotonic(), _SHORTEST)
         self._wait_for_orders(min(patience, _SHUTTING_DOWN) if self._runtime.shutting_down else patience)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from ..config import Settings
 from ..config.settings import LaneSettings
+from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ledger
 from ..interest.limits import Declaration, Limit, declare
 from ..interest.records import lane_of
@@ -23,6 +25,8 @@ from ..tasks.definition import WorkType
 from ..tasks.published import publish
 from .prefetch import Prefetch
 from .resources import ProcessResources
+
+_log = logging.getLogger(__name__)
 
 Order = TypeVar("Order")
 
@@ -170,11 +174,14 @@ class Runtime:
         return max(self.slots - sum(claim.lane != lane for claim in self.claims()), min(self.slots, 1))
 
     def start(self, worker: str, queues: list[str]) -> None:
-        """The worker is up: it makes its lanes and work types known. Raises `LedgerUnavailable`."""
+        """The worker is up: it makes its lanes and work types known, or its monitor does when the ledger is back."""
         self.worker = worker
         prefix = f"{self.settings.namespace}."
         self.lanes = [queue.removeprefix(prefix) for queue in queues if queue.startswith(prefix)]
-        self.publish(self.ledger)
+        try:
+            self.publish(self.ledger)
+        except LedgerUnavailable as error:
+            _log.error("the ledger is away, and is waited for: %s", error)  # the monitor publishes when it is back
 
     def publish(self, ledger: Ledger) -> None:
         """Makes the lanes and work types known. Raises `LedgerUnavailable`."""

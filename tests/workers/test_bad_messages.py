@@ -110,6 +110,17 @@ def test_a_good_message_runs(door: Door, message: dict[str, Any]) -> None:
     assert door.unanswered == 0
 
 
+def test_a_message_that_kombu_has_put_back_runs(door: Door, lane: Lane, message: dict[str, Any]) -> None:
+    """As it does with all that it has not been done with when it loses its connection: the body is bytes then."""
+    with door.app.connection() as connection:
+        channel = connection.default_channel
+        channel._restore(channel.Message(message, channel=channel))
+    [text] = take_messages(lane)
+    assert "__type__" in json.loads(text)["body"]
+    door.bring(text.encode())
+    assert _ran == [(message["headers"]["id"], "good")]
+
+
 def test_a_hundred_thousand_bad_messages(
     door: Door, lane: Lane, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

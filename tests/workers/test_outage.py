@@ -1,17 +1,21 @@
 """The ledger is away while a work runs: its result is not lost, and nothing starts that might run elsewhere."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from askfirst import submit_work
 from askfirst.config import Settings
+from askfirst.interest import keys
 from askfirst.waiters import configure
+from askfirst.workers.runtime import Runtime
 from tests.support import works
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet, Worker, lines
-from tests.support.servers import RedisServer
+from tests.support.servers import RedisServer, free_port
 
 
 @pytest.fixture
@@ -61,3 +65,61 @@ def test_a_freeze_is_survived(own_fleet: Fleet, own_redis: RedisServer, tmp_path
     assert waiter.result(timeout=15) == "slept"
     assert len(lines(proof)) == 2
     assert submit_work(works.add, a=1, timeout=20).result() == 2
+
+
+@pytest.mark.parametrize("pool", ["threads"])
+def test_a_redis_that_lost_all_learns_at_once_what_there_is(own_fleet: Fleet, own_redis: RedisServer) -> None:
+    """Until it does there are no limits, and no work types for those who ask by name."""
+    types = keys.types("own")
+    assert own_redis.client().exists(types)
+    own_redis.kill()
+    for log in own_redis.folder.rglob("appendonly*aof*"):
+        log.unlink()
+    own_redis.start()
+    eventually(lambda: own_redis.client().exists(types), within=4, what="the work types are published")
+
+
+def _demote(redis: Any) -> Callable[[], object]:
+    """As after a failover, where clients go on to talk to the old primary."""
+    redis.replicaof("127.0.0.1", free_port())
+    return lambda: redis.replicaof("NO", "ONE")
+
+
+def _fill(redis: Any) -> Callable[[], object]:
+    redis.config_set("maxmemory", 1)
+    return lambda: redis.config_set("maxmemory", 0)
+
+
+def _be_busy(redis: Any) -> Callable[[], object]:
+    """A script of somebody else's runs for a second and a half."""
+    redis.config_set("lua-time-limit", 10)
+    script = "local t = redis.call('TIME')[1] while redis.call('TIME')[1] - t < 2 do end return 1"
+    thread = threading.Thread(target=redis.eval, args=(script, 0))
+    thread.start()
+    return thread.join
+
+
+@pytest.mark.parametrize("pool", ["threads"])
+@pytest.mark.parametrize("refuse", [_demote, _fill, _be_busy])
+def test_a_worker_outlives_a_redis_that_refuses(
+    own_fleet: Fleet, own_redis: RedisServer, tmp_path: Path, refuse: Callable[[Any], Callable[[], object]]
+) -> None:
+    """Celery recovers from lost connections by itself, but took an error of the server's for the end."""
+    proof = tmp_path / "proof"
+    waiter = submit_work(works.sleep_deaf, proof=proof, seconds=0.5, timeout=30)
+    # One that is asked about, and goes back to its queue, while Redis refuses.
+    submit_work(works.add, a=1, detached=True, timeout=30)
+    eventually(lambda: lines(proof), what="it runs")
+    accept = refuse(own_redis.client())
+    eventually(lambda: lines(proof) == ["began", "ended"], what="it ends")
+    stays(lambda: own_fleet.worker.process.poll() is None, during=1.0, what="the worker lives")
+    accept()
+    assert waiter.result(timeout=15) == "slept"
+    assert submit_work(works.add, a=1, timeout=20).result() == 2
+    assert own_fleet.worker.process.poll() is None
+
+
+def test_a_worker_that_starts_before_its_redis_waits_for_it() -> None:
+    """Between the command's own question and this step of the worker the ledger may go away."""
+    settings = Settings(redis_url=f"redis://127.0.0.1:{free_port()}/0", connect_timeout=0.5)
+    Runtime(settings, None, own=True).start("w1@here", ["askfirst.default"])
