@@ -3,6 +3,8 @@
 VENV   ?= .venv
 PYTHON ?= python3
 JOBS   ?= 3
+SEED   ?= 1
+MINUTES ?= 10
 BIN    := $(VENV)/bin
 TYPED  := build/typed
 LOCK   := requirements.lock
@@ -11,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 ROOMS  := askfirst config interest schedules tasks waiters workers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow containers check lint types imports bench bench-overload lock clean
+.PHONY: help demo test slow faults containers check lint types imports bench bench-overload lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -24,6 +26,9 @@ test: check ## all checks, then all tests
 
 slow: $(VENV)/.dev ## the tests in full size: half-minute outages, hundreds of works under kill -9
 	$(BIN)/python -m pytest -m slow
+
+faults: $(VENV)/.dev ## a fleet broken in every way for MINUTES= (10), by the seed SEED= (1)
+	$(BIN)/python -m tests.faults --seed $(SEED) --minutes $(MINUTES)
 
 containers: $(VENV)/.dev ## the deployment in real containers (needs a container engine)
 	CONTAINERS=pull $(BIN)/python -m pytest -m containers -rs

@@ -1,11 +1,13 @@
 """Real Redis servers of the tests' own: started, frozen, killed and started again by process id."""
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +63,28 @@ class RedisServer:
             )
         return self._clients[database]
 
-    def start(self) -> None:
-        """Starts it, on the same port and folder as before, and waits until it answers."""
+    def start(self, variables: Mapping[str, str] | None = None) -> None:
+        """Starts it, on the same port and folder as before, and waits until it answers; `variables` of environment."""
         options = [part for name, value in self._options.items() for part in (f"--{name}", value)]
         command = [str(find_server().path), "--port", str(self.port), *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        # It keeps Python's ignoring of SIGXFSZ: where no more may be written it is told so, instead of being ended.
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            env=os.environ | dict(variables or {}),
+            restore_signals=False,
+        )
         eventually(self._answers, what=f"redis-server answers; see {self.folder}/redis.log")
 
     @property
     def pid(self) -> int:
         assert self._process is not None, "it does not run"
         return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
 
     def pause(self) -> None:
         """Freezes it: connections stay, nothing is answered."""
