@@ -10,7 +10,7 @@ TYPED  := build/typed
 LOCK   := requirements.lock
 NEEDS  := pyproject.toml $(LOCK)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
-ROOMS  := askfirst config interest schedules tasks waiters workers
+ROOMS  := askfirst config gateway interest schedules tasks waiters workers
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow faults containers check lint types imports bench bench-overload lock clean

@@ -9,9 +9,11 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import SettingsError
-from .settings import PoolSettings, Settings
+from .settings import LaneSettings, LimitSettings, PoolSettings, Settings
 from .sources import ENVIRONMENT, PREFIX, KeyPath, Layer, layers, leaves, merged, origin
 from .urls import Url, redacted
+
+_TABLES: dict[str, type[BaseModel]] = {"pools": PoolSettings, "lanes": LaneSettings, "limits": LimitSettings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ def _shown(value: Any) -> Any:
 
 
 def _doc(path: KeyPath) -> str:
-    model: type[BaseModel] = PoolSettings if len(path) > 1 else Settings
-    return model.model_fields[path[-1]].description or ""
+    model: type[BaseModel] = _TABLES.get(path[0], Settings) if len(path) > 1 else Settings
+    return (model.model_fields.get(path[-1]) or Settings.model_fields[path[0]]).description or ""
 
 
 def _told(detail: ErrorDetails, given: Layer) -> str:

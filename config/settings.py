@@ -123,6 +123,15 @@ Lanes = Annotated[tuple[Name, ...], NoDecode, BeforeValidator(_listed), AfterVal
 SigningKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_keys)]
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value) < _SHORTEST_KEY:
+        raise ValueError(f"expected at least {_SHORTEST_KEY} characters, got fewer")
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_long_enough)]
+
+
 class LimitSettings(BaseModel):
     """How many runs of a work type there may be in the whole fleet, or of each of its partitions."""
 
@@ -232,6 +241,13 @@ class Settings(BaseSettings):
     schedule_history: Count = Field(1000, description="Entries of its history that are kept of each schedule.")
     schedule_history_age: PositiveSeconds = Field(
         90 * 86400.0, description="Seconds for which an entry of a schedule's history is kept at most."
+    )
+    gateway_expose: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (), description='Work types that HTTP callers may ask for, by name or pattern ("reports.*"). None by default.'
+    )
+    gateway_tokens: dict[Name, Token] = Field(
+        default_factory=dict,
+        description="Tokens of HTTP callers (16 characters or more), by the owner that each stands for.",
     )
     flower_port: Count = Field(5555, le=65535, description="Port of Flower on 127.0.0.1.")
 

@@ -65,7 +65,7 @@ def origin(path: KeyPath, origins: Mapping[KeyPath, str]) -> str:
 
 
 #: Settings that are tables, so that parts of them can be given one by one.
-_TABLES = ("pools", "lanes", "limits")
+_TABLES = ("pools", "lanes", "limits", "gateway_tokens")
 
 
 def _from_file() -> Layer:

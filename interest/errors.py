@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
 
 
@@ -80,7 +81,14 @@ class DuplicateWork(WorkError):
 
 
 class InvalidPayload(WorkError, ValueError):
-    """The arguments or options of a submission are wrong; the text names each."""
+    """The arguments or options of a submission are wrong; the text names each.
+
+    `fields` are the arguments that are wrong, as far as they are known one by one: where, and what is wrong there.
+    """
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
 
 
 class InvalidWork(WorkError, ValueError, TypeError):

@@ -47,7 +47,7 @@ class Carrier:
                     by_alias=True, exclude_unset=True, warnings="error"
                 )
         except ValidationError as error:
-            raise InvalidPayload(describe(self.title, error)) from None
+            raise invalid(self.title, error) from None
         except (ValueError, RecursionError) as error:
             raise InvalidPayload(f"{self.title}: {self._culprit(values)}cannot be carried as JSON: {error}") from None
         if "NaN" in text or "Infinity" in text:
@@ -60,7 +60,7 @@ class Carrier:
             with no_fork_meanwhile():
                 model = self._model.model_validate_json(text)
         except ValidationError as error:
-            raise InvalidPayload(describe(self.title, error)) from None
+            raise invalid(self.title, error) from None
         return {self._names[field]: getattr(model, field) for field in model.model_fields_set}
 
     def schema(self) -> dict[str, Any]:
@@ -147,12 +147,21 @@ def check_size(name: str, text: str, limit: int | str) -> None:
 
 def describe(title: str, error: ValidationError) -> str:
     """A validation error in one line that names each field."""
-    lines = []
+    return f"{title}: " + "; ".join(f"{where}: {what}" for where, what in _problems(error))
+
+
+def invalid(title: str, error: ValidationError) -> InvalidPayload:
+    """The same as the error to raise, which has the fields one by one."""
+    return InvalidPayload(describe(title, error), _problems(error))
+
+
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    problems = []
     for problem in error.errors(include_url=False):
         where = ".".join(str(part) for part in problem["loc"]) or "payload"
         what = {"missing": "is missing", "extra_forbidden": "is no parameter"}.get(problem["type"])
-        lines.append(f"{where}: {what}" if what else f"{where}: {problem['msg']}, got {_short(problem['input'])}")
-    return f"{title}: " + "; ".join(lines)
+        problems.append((where, what or f"{problem['msg']}, got {_short(problem['input'])}"))
+    return problems
 
 
 def _short(value: Any) -> str:

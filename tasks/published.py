@@ -87,7 +87,8 @@ class PublishedType:
             raise InvalidPayload(f"{self.name}: the payload cannot be carried as JSON: {error}") from None
         problems = sorted(self._validator.iter_errors(plain), key=lambda problem: list(map(str, problem.path)))
         if problems:
-            raise InvalidPayload(f"{self.name}: " + "; ".join(_describe(problem) for problem in problems))
+            text = "; ".join(_describe(problem) for problem in problems)
+            raise InvalidPayload(f"{self.name}: {text}", [(_place(problem), problem.message) for problem in problems])
         return text
 
     def partition(self, text: str) -> str:
@@ -133,3 +134,14 @@ class ImportedType:
 def _describe(problem: ValidationError) -> str:
     path = ".".join(str(part) for part in problem.path)
     return f"{path}: {problem.message}" if path else problem.message
+
+
+def _place(problem: ValidationError) -> str:
+    """The field that is wrong; one that is missing has no place in what came, and only the text names it."""
+    path = [str(part) for part in problem.path]
+    if problem.validator == "required" and isinstance(problem.validator_value, list):
+        path += [name for name in problem.validator_value if problem.message.startswith(f"{name!r} ")]
+    schema = problem.schema
+    if problem.validator == "additionalProperties" and isinstance(schema, dict):
+        path.append(", ".join(name for name in problem.instance if name not in schema.get("properties", {})))
+    return ".".join(path) or "payload"

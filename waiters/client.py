@@ -142,6 +142,10 @@ class Client:
         self._leaving.append(waiter)
         self._withdrawals.put(self._withdraw_leaving)
 
+    def let_go(self, waiter: WorkWaiter) -> None:
+        """Stops following a work, which goes on: its outcome is not delivered, and nothing is kept of it here."""
+        self._mailbox.forget(waiter)
+
     def wait_until_withdrawn(self, timeout: float) -> None:
         """Waits until the ledger knows of what left aside so far, at most `timeout` seconds."""
         self._withdrawals.wait(timeout)

@@ -20,7 +20,7 @@ Duration = float | str | timedelta
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Checked options; durations in seconds."""
+    """Checked options; durations in seconds. `on_duplicate` may also be "once", which is for requests sent again."""
 
     timeout: float
     key: str | None

@@ -38,7 +38,7 @@ MEANINGS = {
     Exit.TIMEOUT: "the deadline passed",
     Exit.REFUSED: "rejected, or a duplicate",
     Exit.BUG: "an error of askfirst itself; --debug shows where",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C); worker, up, schedule run, top and metrics end with 0, if all went well",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C); what runs until it is stopped, as worker, ends with 0, if all went well",
 }
 
 #: By the name of the class: importing the classes would import the rooms. The nearest base in an error's MRO counts.

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import click
 
+from .address import LOCAL, address
 from .exits import CommandError, Exit
 from .figures import look
 from .given import Given, pass_given
 from .told import until_told_to_stop
 
-_HIGHEST_PORT: Final = 65535
-_LOCAL: Final = "127.0.0.1"
-_ADDRESS: Final = re.compile(r"(?:(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):)?(?P<port>\d{1,5})")
-
 
 @click.command()
-@click.option("--listen", metavar="[HOST:]PORT", help=f"Serve them at /metrics until stopped; by default on {_LOCAL}.")
+@click.option("--listen", metavar="[HOST:]PORT", help=f"Serve them at /metrics until stopped; by default on {LOCAL}.")
 @pass_given
 def metrics(given: Given, listen: str | None) -> None:
     """Print metrics for Prometheus, or serve them.
@@ -28,17 +22,17 @@ def metrics(given: Given, listen: str | None) -> None:
     """
     from askfirst.waiters.client import default_client
 
-    address = None if listen is None else _address(listen)
+    where = None if listen is None else address(listen)
     given.configure()
     ledger = default_client().ledger
-    if address is None:
+    if where is None:
         from .exposition import encode
 
         click.echo(encode(look(ledger)), nl=False)
         return
     from .exporter import Exporter
 
-    host, port = address
+    host, port = where
     try:
         exporter = Exporter(host, port, lambda: look(ledger))
     except OSError as error:
@@ -48,10 +42,3 @@ def metrics(given: Given, listen: str | None) -> None:
     with until_told_to_stop(), exporter:
         click.echo(f"serving {exporter.url}; Ctrl-C stops", err=True)
         exporter.serve_forever()
-
-
-def _address(listen: str) -> tuple[str, int]:
-    match = _ADDRESS.fullmatch(listen)
-    if match is None or int(match["port"]) > _HIGHEST_PORT:
-        raise click.BadParameter(f"expected PORT, HOST:PORT or [IPv6]:PORT, got {listen!r}", param_hint="--listen")
-    return (match["host"] or _LOCAL).strip("[]"), int(match["port"])

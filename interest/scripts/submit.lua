@@ -2,8 +2,9 @@
 -- one call cost less than half of what they cost one by one.
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
--- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `key` may be empty; `on_duplicate` is join, reject or
---        replace; `importance` is critical, normal or sheddable; `latest` is when (ms of this server's clock) the caller
+-- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `key` may be empty; `on_duplicate` is join, reject,
+--        replace, or once: join, and what the function made of the key is the answer while its record is kept;
+--        `importance` is critical, normal or sheddable; `latest` is when (ms of this server's clock) the caller
 --        has lost the right to submit, or 0. Then, for each work, `id`, `interest` as in includes/interest.lua,
 --        `partition`, which may be empty, and `letter`, the end of the Celery message
 -- Reply  { letters to publish, then for each work { accepted | joined | duplicate, id of the work, ms left }
@@ -37,9 +38,10 @@ local function submit(id, interest, partition, letter)
   if key ~= '' then
     local other = redis.call('HGET', key_key(key), name)
     local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
+    if on_duplicate == 'once' and (found[1] == 'COMPLETED' or found[1] == 'FAILED') then return { 'joined', other, 0 } end
     if found[1] == 'PENDING' or found[1] == 'RUNNING' then
       if on_duplicate == 'reject' then return { 'duplicate', other, 0 } end
-      if on_duplicate == 'join' and not found[2] then
+      if (on_duplicate == 'join' or on_duplicate == 'once') and not found[2] then
         add_interest(other, interest, deadline)
         return { 'joined', other, timeout }
       end

@@ -68,3 +68,19 @@ def test_other_wrong_settings_beside_a_secret_do_not_show_it(monkeypatch: pytest
         load_settings(redis_url="redis://:hushhush@h:port/0")
     assert SECRET not in str(caught.value)
     assert "hushhush" not in str(caught.value)
+
+
+def test_tokens_of_the_gateway_are_read_one_by_one_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "askfirst.toml").write_text(f'[gateway_tokens]\nalice = "{SECRET}"\n')
+    monkeypatch.setenv("ASKFIRST_GATEWAY_TOKENS__BOB", OTHER)
+    tokens = load_settings().gateway_tokens
+    assert {owner: token.get_secret_value() for owner, token in tokens.items()} == {"alice": SECRET, "bob": OTHER}
+    explained = [each for each in explain_settings() if each.name.startswith("gateway_tokens")]
+    assert [each.value for each in explained] == ["***", "***"]
+    with pytest.raises(SettingsError) as caught:
+        load_settings(gateway_tokens={"carol": "hushhush"})
+    assert "expected gateway_tokens.carol to be at least 16 characters, got fewer" in str(caught.value)
+    assert "hushhush" not in str(caught.value)

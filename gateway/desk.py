@@ -1,0 +1,145 @@
+"""What the routes ask of the ledger, on a few threads of their own: the event loop never waits for Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import json
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from ..interest.errors import LedgerUnavailable, UnknownWork
+from ..interest.records import lane_of
+from ..interest.states import Reason, State
+from ..tasks import registry
+from ..tasks.published import Callee
+from ..waiters.client import Client, default_client
+from ..waiters.options import check_options
+from ..waiters.submitting import callee_of
+from ..waiters.waiter import WorkWaiter
+from .owners import is_of, key_of
+from .problems import no_such_type, no_such_work
+from .reading import Wishes
+from .showing import View
+
+_THREADS: Final = 4  # they share one connection: more would only wait for each other
+_KNOWN_FOR: Final = 10.0  # seconds that a work type is taken to be as it was
+_TURNS: Final = 3  # connect timeouts until a request is told that the ledger is away
+
+Answer = TypeVar("Answer")
+
+
+class Desk:
+    """Submits, looks and cancels for HTTP clients. `expose` are names and patterns; None means the setting."""
+
+    def __init__(self, expose: Collection[str] | None) -> None:
+        self._expose = expose
+        self._threads = ThreadPoolExecutor(_THREADS, "askfirst-gateway")
+        self._known: dict[str, tuple[float, Callee, int]] = {}
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # From the event loop
+
+    async def callee(self, name: str) -> tuple[Callee, int]:
+        """A work type, and how many bytes its payload may have. Raises `Problem` if it can't be asked for here."""
+        known = self._known.get(name)
+        if known is None or time.monotonic() > known[0]:
+            callee, limit = await self.run(lambda: self._find(name))
+            known = self._known[name] = (time.monotonic() + _KNOWN_FOR, callee, limit)
+        return known[1], known[2]
+
+    async def run(self, call: Callable[[], Answer], undo: Callable[[Answer], object] | None = None) -> Answer:
+        """The answer of a call that waits for the ledger; what nobody waits for any more is undone.
+
+        Raises `LedgerUnavailable` if it takes too long, too.
+        """
+        answer = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        try:
+            async with asyncio.timeout(_TURNS * self._patience()):
+                return await asyncio.shield(answer)
+        except BaseException as error:
+            if not answer.done():
+                answer.add_done_callback(lambda late: _undo(late, undo))
+            if isinstance(error, TimeoutError) and not answer.done():
+                raise LedgerUnavailable("the ledger does not answer") from None
+            raise
+
+    def let_go(self, waiter: WorkWaiter) -> None:
+        """Stops following a work, which goes on."""
+        default_client().let_go(waiter)
+
+    # On the threads
+
+    def submit(self, callee: Callee, body: bytes, payload: dict[str, Any], wishes: Wishes, owner: str) -> WorkWaiter:
+        """Hands over one work; attached to this process if its client waits."""
+        definition = registry.find(callee.name)
+        if definition is not None:
+            # From the JSON itself: what JSON can't carry as it is, such as bytes, reads otherwise from Python values.
+            payload = definition.carrier.decode(body.decode() or "{}")
+        options = check_options(
+            callee, wishes.timeout, key_of(owner, wishes.key), None, wishes.wait <= 0, 0.0, wishes.importance
+        )
+        return default_client().submit(callee, [payload], replace(options, on_duplicate="once"))[0]
+
+    def look(self, id: str, owner: str) -> View:
+        """How a work of this owner stands. Raises `Problem`."""
+        if lane_of(id) is None:
+            raise no_such_work(id)
+        ledger = default_client().ledger
+        status = ledger.statuses([id])[0]
+        if status is None or not is_of(owner, status.key):
+            raise no_such_work(id)
+        if status.state is not State.COMPLETED:
+            return View(status)
+        outcome = ledger.outcome(id)
+        if outcome is None:
+            raise no_such_work(id)  # forgotten meanwhile
+        if outcome.state is not State.COMPLETED:
+            status = status.model_copy(update={"state": outcome.state, "reason": outcome.reason, "error": None})
+        return View(status, outcome.result)
+
+    def cancel(self, id: str, owner: str) -> View:
+        """Ends a work of this owner for all who wait for it. Raises `Problem`."""
+        if not self.look(id, owner).status.state.ended:
+            default_client().ledger.cancel(id, Reason.WITHDRAWN)
+        return self.look(id, owner)
+
+    def ping(self) -> None:
+        """Raises `LedgerUnavailable`."""
+        default_client().ledger.line.command("PING")
+
+    def exposes(self, client: Client, name: str) -> bool:
+        """Whether HTTP clients may ask for this work type."""
+        patterns = client.settings.gateway_expose if self._expose is None else self._expose
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+    def descriptions(self) -> dict[str, dict[str, Any]]:
+        """The exposed work types as their workers published them, by name."""
+        client = default_client()
+        names = [name for name in client.ledger.published_names() if self.exposes(client, name)]
+        texts = {name: client.ledger.published_type(name) for name in names}
+        return {name: json.loads(text) for name, text in texts.items() if text is not None}
+
+    def _find(self, name: str) -> tuple[Callee, int]:
+        client = default_client()
+        if not self.exposes(client, name):
+            raise no_such_type(name)
+        try:
+            callee = callee_of(client, name)
+        except UnknownWork:
+            raise no_such_type(name) from None
+        return callee, callee.max_payload or client.settings.max_payload
+
+    def _patience(self) -> float:
+        return default_client().settings.connect_timeout
+
+
+def _undo(answer: asyncio.Future[Answer], undo: Callable[[Answer], object] | None) -> None:
+    if not answer.cancelled() and answer.exception() is None and undo is not None:
+        undo(answer.result())

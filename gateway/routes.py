@@ -1,0 +1,132 @@
+"""The routes: each reads its request, asks the desk, and shows what came of it."""
+
+import functools
+from collections.abc import Awaitable, Callable, Collection
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ..interest.errors import LedgerUnavailable, WorkError
+from ..waiters.waiter import WorkWaiter
+from .desk import Desk
+from .owners import anybody
+from .problems import Problem, problem_of
+from .reading import Wishes, read_body, read_payload, read_wishes
+from .showing import accepted, answered, described, location
+from .waiting import Holds, Why
+
+_GONE = 499  # what logs say of a client that hung up; nobody is there to read it
+
+Authenticate = Callable[..., Any]
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
+
+
+def router(authenticate: Authenticate = anybody, *, expose: Collection[str] | None = None) -> APIRouter:
+    """The gateway's routes under /v1, to be included in any FastAPI application.
+
+    `authenticate` is a dependency that returns the owner of what the request asks for (a text), or raises; no owner can
+    see or cancel another's works. `expose` are the names of the work types that may be asked for, or patterns such as
+    "reports.*"; by default the setting `gateway_expose`. Needs the extra `gateway`.
+    """
+    return Routes(authenticate, expose).router
+
+
+class Routes:
+    """The router and what it holds; `close` is for whoever serves it."""
+
+    def __init__(self, authenticate: Authenticate, expose: Collection[str] | None) -> None:
+        self.desk = Desk(expose)
+        self.holds = Holds()
+
+        async def identify(request: Request, owner: Annotated[str, Depends(authenticate)]) -> None:
+            request.state.askfirst_owner = owner
+
+        self.router = APIRouter(prefix="/v1", tags=["work"], dependencies=[Depends(identify)])
+        add = functools.partial(self.router.add_api_route, response_class=Response, response_model=None)
+        add("/work/{name:path}", self._submit, methods=["POST"], name="askfirst-submit", status_code=202)
+        add("/work/{id}", self._look, methods=["GET"], name="askfirst-look")
+        add("/work/{id}", self._cancel, methods=["DELETE"], name="askfirst-cancel")
+
+    def close(self) -> None:
+        """Lets held requests go; what they wait for goes on."""
+        self.holds.close()
+
+    async def _submit(self, request: Request, name: str) -> Response:
+        """Hands over a work; with `?wait=10` or `Prefer: wait=10`, waits for its result so many seconds."""
+        return await _answering(self._submitted(request, name))
+
+    async def _look(self, request: Request, id: str) -> Response:
+        """How a work stands, with its result or what went wrong."""
+        return await _answering(self._looked_at(request, id))
+
+    async def _cancel(self, request: Request, id: str) -> Response:
+        """Ends a work for all who wait for it: queued, it never starts; running, it is told to stop."""
+        return await _answering(self._cancelled(request, id))
+
+    async def _submitted(self, request: Request, name: str) -> Response:
+        wishes, owner = read_wishes(request), _owner(request)
+        callee, limit = await self.desk.callee(name)
+        body = await read_body(request, limit)
+        payload = read_payload(body)
+        waiter = await self.desk.run(
+            lambda: self.desk.submit(callee, body, payload, wishes, owner), undo=WorkWaiter.cancel
+        )
+        if wishes.wait > 0:
+            return await self._waited_for(request, waiter, wishes, owner)
+        self.desk.let_go(waiter)
+        return accepted(request, await self.desk.run(lambda: self.desk.look(waiter.id, owner)))
+
+    async def _waited_for(self, request: Request, waiter: WorkWaiter, wishes: Wishes, owner: str) -> Response:
+        heard = {"Preference-Applied": f"wait={wishes.wait:g}"} if wishes.preferred else {}
+        try:
+            why = await self.holds.hold(request, waiter, wishes.wait)
+            if why in (Why.ELAPSED, Why.CLOSING):
+                await self.desk.run(waiter.detach)
+                self.desk.let_go(waiter)
+        except LedgerUnavailable as error:
+            # Attached as it is, it is wanted while this process lives.
+            raise _at(request, waiter, problem_of(error)) from None
+        except BaseException:
+            waiter.cancel()
+            raise
+        if why is Why.GONE:
+            waiter.cancel()
+            return Response(status_code=_GONE)
+        failure = waiter.exception() if why is Why.ANSWERED else None
+        if isinstance(failure, WorkError):
+            raise _at(request, waiter, problem_of(failure, id=waiter.id))
+        return answered(request, await self.desk.run(lambda: self.desk.look(waiter.id, owner)), heard)
+
+    async def _looked_at(self, request: Request, id: str) -> Response:
+        owner = _owner(request)
+        return described(request, await self.desk.run(lambda: self.desk.look(id, owner)))
+
+    async def _cancelled(self, request: Request, id: str) -> Response:
+        owner = _owner(request)
+        view = await self.desk.run(lambda: self.desk.cancel(id, owner))
+        response = described(request, view)
+        response.status_code = 200 if view.status.state.ended else 202
+        return response
+
+
+def _owner(request: Request) -> str:
+    return str(request.state.askfirst_owner)
+
+
+def _at(request: Request, waiter: WorkWaiter, problem: Problem) -> Problem:
+    problem.headers["Location"] = location(request, waiter.id)
+    return problem
+
+
+async def _answering(answer: Awaitable[Response]) -> Response:
+    """What went wrong is an answer too, whatever handlers the application has."""
+    try:
+        return await answer
+    except Problem as problem:
+        return problem.response()
+    except ClientDisconnect:
+        return Response(status_code=_GONE)
+    except WorkError as error:
+        return problem_of(error).response()
