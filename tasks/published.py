@@ -142,6 +142,6 @@ def _place(problem: ValidationError) -> str:
     if problem.validator == "required" and isinstance(problem.validator_value, list):
         path += [name for name in problem.validator_value if problem.message.startswith(f"{name!r} ")]
     schema = problem.schema
-    if problem.validator == "additionalProperties" and isinstance(schema, dict):
+    if problem.validator == "additionalProperties" and isinstance(schema, dict) and isinstance(problem.instance, dict):
         path.append(", ".join(name for name in problem.instance if name not in schema.get("properties", {})))
     return ".".join(path) or "payload"
