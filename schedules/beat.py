@@ -17,21 +17,6 @@ class LedgerScheduler(beat.Scheduler):  # type: ignore[misc]  # celery is untype
         self._ours = Scheduler(default_client()) if not lazy else None
         super().__init__(app, *arguments, lazy=lazy, **options)
 
-    def setup_schedule(self) -> None:
-        """Takes over what the app itself declares."""
-        self.install_default_entries(self.data)
-        self.merge_inplace(self.app.conf.beat_schedule)
-        self._schedule = self.data
-
-    @property
-    def schedule(self) -> Any:
-        """What the app itself declares."""
-        return self.data
-
-    @schedule.setter
-    def schedule(self, schedule: Any) -> None:
-        self.data = schedule
-
     def tick(self, *arguments: Any, **options: Any) -> float:
         """One round of both; seconds until the next is wanted."""
         theirs = super().tick(*arguments, **options)

@@ -10,7 +10,7 @@ from .definition import Schedule
 from .entries import as_moment, as_ms
 from .errors import HorizonExceeded, InvalidSchedule
 from .misfire import judge
-from .planning import Planned, fire_at, next_instant, next_planned, plan
+from .planning import LOOK_AHEAD, Planned, fire_at, next_instant, next_planned, plan
 from .store import Decision, Due
 
 _AT_ONCE: Final = 1000  # instants of one schedule in one step: some ten milliseconds
@@ -23,22 +23,20 @@ def decide(
 ) -> Decision:
     """What becomes of the next instants that are due at `now` (ms), and when there is more to decide."""
     found: list[Planned] = []
-    reached, next_due, alarm = now, None, ""
-    complete = True
+    reached, next_due, alarm, complete = now, None, "", True
     try:
-        for planned in plan(schedule, calendars, as_moment(due.cursor), as_moment(now)):
+        for planned in plan(schedule, calendars, as_moment(due.cursor), as_moment(now) + LOOK_AHEAD):
             fires = due_at(schedule, planned)
-            if fires > now:
-                # In the order of their instants: those after it wait for it too, which is never longer than the jitter.
-                next_due = fires
-            elif len(found) == _AT_ONCE:
-                next_due, complete = now, False
-            if next_due is not None:
+            if fires <= now and len(found) < _AT_ONCE:
+                found.append(planned)
+                continue
+            complete = fires > now
+            # In the order of their instants: those after it wait for it too, which is never longer than the jitter.
+            if as_ms(planned.instant) <= now:
                 reached = as_ms(found[-1].instant) if found else due.cursor
-                break
-            found.append(planned)
-        else:
-            next_due = next_decision(schedule, calendars, max(now, due.cursor))
+            skips = complete and planned.skipped
+            next_due = next_decision(schedule, calendars, max(now, due.cursor)) if skips else max(fires, now)
+            break
     except (HorizonExceeded, InvalidSchedule) as error:
         reached = as_ms(found[-1].instant) if found else due.cursor
         next_due, alarm = now + _RETRY, str(error)

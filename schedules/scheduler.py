@@ -18,6 +18,7 @@ from .store import Decision, Look, Store
 _log = logging.getLogger("askfirst.schedules")
 _AT_ONCE: Final = 100  # schedules, and open instants, in one tick
 _PLANNING: Final = 0.25  # seconds of a tick; what is left is due in the next one
+_SHORTEST: Final = 0.03  # seconds between two: what comes close together shares round trips
 _LONGEST: Final = 1.0  # seconds between two ticks: what somebody puts or triggers meanwhile waits no longer
 _UNREADABLE: Final = 60_000  # ms until a definition that can't be read is tried again
 _AWAY: Final = 0.5  # seconds between two tries to reach a ledger that is away
@@ -55,7 +56,7 @@ class Scheduler:
         if not complete or max(len(look.due), len(look.open)) == _AT_ONCE:
             return 0.0
         dues = [decision.next_due - look.now for decision in decisions if decision.next_due is not None]
-        return min(max(min([look.more_in, *dues]), 0) / 1000, _LONGEST)
+        return min(max(min([look.more_in, *dues]) / 1000, _SHORTEST), _LONGEST)
 
     def run(self, stopping: threading.Event) -> None:
         """Ticks until told to stop, through outages of the ledger."""

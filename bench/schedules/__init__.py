@@ -1,0 +1,1 @@
+"""What a scheduler costs over ten thousand schedules."""
