@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 #: How a second submission of a key that is taken is answered.
 DUPLICATE_POLICIES = ("join", "reject", "replace")
 _LANE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NAME = re.compile(r"[^\s\x00-\x1f]{1,200}")
+_NAME = re.compile(r"\S{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ def work_type_of(function: Callable[..., Any]) -> WorkType:
 
 def _check_names(definition: WorkType) -> None:
     name = definition.name
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidWork(f"expected a name of 1 to 200 characters without spaces, got {name!r}")
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or not name.isprintable():
+        raise InvalidWork(f"expected a name of 1 to 200 printable characters without spaces, got {name!r}")
     if not isinstance(definition.lane, str) or not _LANE.fullmatch(definition.lane):
         raise InvalidWork(f"{name}: expected lane to be 1 to 64 letters, digits, _ or -, got {definition.lane!r}")
     if definition.on_duplicate not in DUPLICATE_POLICIES:

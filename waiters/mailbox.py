@@ -314,7 +314,8 @@ class Mailbox:
         except TamperedError as tampered:
             # Anybody may write into a mailbox; the record says what there is to it.
             _log.error("a letter in the mailbox is not taken: %.200r", str(tampered))
-            self._unchecked.append(str(json.loads(text)["id"]))
+            with self._lock:
+                self._unchecked.extend({json.loads(text)["id"]} & self._waiters.keys())
         except Exception:
             # Left aside: one letter that can't be read must not keep all others from being delivered.
             _log.exception("a letter in the mailbox cannot be read: %.200r", text)

@@ -29,4 +29,4 @@ def _fail(sender: Any, name: str, id: str, **_: Any) -> None:
     try:
         runtime.ledger.cancel(id, Reason.UNKNOWN_TYPE, state=State.FAILED, failure=failure)
     except LedgerUnavailable as error:
-        _log.error("%s[%s] could not be failed: %s", name, id, error)
+        _log.error("%r[%s] could not be failed: %s", name, id, error)

@@ -98,7 +98,7 @@ def _details(found: WorkStatus, now: datetime) -> RenderableType:
         ("took", _took(found, now) or None),
         ("deadline", _moment(found.deadline, now)),
         ("attempt", str(found.attempt) if found.attempt else None),
-        ("worker", found.worker),
+        ("worker", printable(found.worker) if found.worker else None),
         ("callers", str(found.callers)),
         ("error", printable(f"{found.error.type}: {found.error.message}") if found.error else None),
     ]
