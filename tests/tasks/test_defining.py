@@ -63,7 +63,7 @@ def test_sizes_are_bytes_or_texts() -> None:
         ({"timeout": float("nan")}, "expected a duration"),
         ({"timeout": True}, "expected a duration"),
         ({"timeout": None}, "expected a duration"),
-        ({"name": ""}, "expected a name of 1 to 200 characters without spaces"),
+        ({"name": ""}, "expected a name of 1 to 200 printable characters without spaces"),
         ({"name": "two words"}, "without spaces"),
         ({"lane": "fast lane"}, "expected lane to be 1 to 64 letters, digits, _ or -, got 'fast lane'"),
         ({"lane": "a.b"}, "expected lane"),
