@@ -6,20 +6,21 @@ import asyncio
 import fnmatch
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from ..interest.errors import LedgerUnavailable, UnknownWork
-from ..interest.records import lane_of
+from ..interest.records import WorkStatus, lane_of
 from ..interest.states import Reason, State
 from ..tasks import registry
-from ..tasks.published import Callee
+from ..tasks.published import Callee, publish
 from ..waiters.client import Client, default_client
 from ..waiters.options import check_options
 from ..waiters.submitting import callee_of
 from ..waiters.waiter import WorkWaiter
+from .listing import Selection, page
 from .owners import is_of, key_of
 from .problems import no_such_type, no_such_work
 from .reading import Wishes
@@ -27,6 +28,7 @@ from .showing import View
 
 _THREADS: Final = 4  # they share one connection: more would only wait for each other
 _KNOWN_FOR: Final = 10.0  # seconds that a work type is taken to be as it was
+_AT_ONCE: Final = 200  # records read in one round trip
 _TURNS: Final = 3  # connect timeouts until a request is told that the ledger is away
 
 Answer = TypeVar("Answer")
@@ -110,6 +112,18 @@ class Desk:
             default_client().ledger.cancel(id, Reason.WITHDRAWN)
         return self.look(id, owner)
 
+    def statuses(self, ids: Sequence[str]) -> dict[str, WorkStatus]:
+        """What the ledger knows about each of them that it knows."""
+        found: dict[str, WorkStatus] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            statuses = default_client().ledger.statuses(ids[start : start + _AT_ONCE])
+            found |= {status.id: status for status in statuses if status is not None}
+        return found
+
+    def page(self, owner: str, wanted: Selection) -> dict[str, Any]:
+        """An owner's works."""
+        return page(default_client().ledger, owner, wanted)
+
     def ping(self) -> None:
         """Raises `LedgerUnavailable`."""
         default_client().ledger.line.command("PING")
@@ -119,12 +133,16 @@ class Desk:
         patterns = client.settings.gateway_expose if self._expose is None else self._expose
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
-    def descriptions(self) -> dict[str, dict[str, Any]]:
-        """The exposed work types as their workers published them, by name."""
+    def types(self) -> list[dict[str, Any]]:
+        """The exposed work types: those that this process has imported, and those that workers published."""
         client = default_client()
-        names = [name for name in client.ledger.published_names() if self.exposes(client, name)]
-        texts = {name: client.ledger.published_type(name) for name in names}
-        return {name: json.loads(text) for name, text in texts.items() if text is not None}
+        texts = {definition.name: publish(definition) for definition in registry.all_types()}
+        for name in client.ledger.published_names():
+            if name not in texts and self.exposes(client, name):
+                texts[name] = client.ledger.published_type(name) or ""
+        known = {name: json.loads(text) for name, text in sorted(texts.items()) if text and self.exposes(client, name)}
+        shown = ("timeout", "max_payload", "payload", "result")
+        return [{"name": name, **{part: about[part] for part in shown}} for name, about in known.items()]
 
     def _find(self, name: str) -> tuple[Callee, int]:
         client = default_client()

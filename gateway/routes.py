@@ -6,11 +6,13 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ..interest.errors import LedgerUnavailable, WorkError
 from ..waiters.waiter import WorkWaiter
 from .desk import Desk
+from .events import Event, Watch
+from .listing import read_selection
 from .owners import anybody
 from .problems import Problem, problem_of
 from .reading import Wishes, read_body, read_payload, read_wishes
@@ -39,6 +41,7 @@ class Routes:
     def __init__(self, authenticate: Authenticate, expose: Collection[str] | None) -> None:
         self.desk = Desk(expose)
         self.holds = Holds()
+        self.watch = Watch(self.desk)
 
         async def identify(request: Request, owner: Annotated[str, Depends(authenticate)]) -> None:
             request.state.askfirst_owner = owner
@@ -46,12 +49,16 @@ class Routes:
         self.router = APIRouter(prefix="/v1", tags=["work"], dependencies=[Depends(identify)])
         add = functools.partial(self.router.add_api_route, response_class=Response, response_model=None)
         add("/work/{name:path}", self._submit, methods=["POST"], name="askfirst-submit", status_code=202)
+        add("/work", self._list, methods=["GET"], name="askfirst-list")
+        add("/types", self._types, methods=["GET"], name="askfirst-types")
+        add("/work/{id}/events", self._events, methods=["GET"], name="askfirst-events")
         add("/work/{id}", self._look, methods=["GET"], name="askfirst-look")
         add("/work/{id}", self._cancel, methods=["DELETE"], name="askfirst-cancel")
 
     def close(self) -> None:
         """Lets held requests go; what they wait for goes on."""
         self.holds.close()
+        self.watch.close()
 
     async def _submit(self, request: Request, name: str) -> Response:
         """Hands over a work; with `?wait=10` or `Prefer: wait=10`, waits for its result so many seconds."""
@@ -64,6 +71,18 @@ class Routes:
     async def _cancel(self, request: Request, id: str) -> Response:
         """Ends a work for all who wait for it: queued, it never starts; running, it is told to stop."""
         return await _answering(self._cancelled(request, id))
+
+    async def _list(self, request: Request) -> Response:
+        """The owner's works, newest first; `next` is what the next page is asked for with, as `after`."""
+        return await _answering(self._listed(request))
+
+    async def _types(self, request: Request) -> Response:
+        """The work types that can be asked for, with the JSON schemas of their payloads and results."""
+        return await _answering(self._described())
+
+    async def _events(self, request: Request, id: str) -> Response:
+        """A work's state, progress and outcome as server-sent events."""
+        return await _answering(self._streamed(request, id))
 
     async def _submitted(self, request: Request, name: str) -> Response:
         wishes, owner = read_wishes(request), _owner(request)
@@ -102,6 +121,21 @@ class Routes:
     async def _looked_at(self, request: Request, id: str) -> Response:
         owner = _owner(request)
         return described(request, await self.desk.run(lambda: self.desk.look(id, owner)))
+
+    async def _listed(self, request: Request) -> Response:
+        wanted, owner = read_selection(request), _owner(request)
+        return JSONResponse(await self.desk.run(lambda: self.desk.page(owner, wanted)))
+
+    async def _described(self) -> Response:
+        return JSONResponse({"types": await self.desk.run(self.desk.types)})
+
+    async def _streamed(self, request: Request, id: str) -> Response:
+        owner, last = _owner(request), request.headers.get("last-event-id", "")
+        view = await self.desk.run(lambda: self.desk.look(id, owner))
+        if view.status.state.ended and Event.of(view).id == last:
+            return Response(status_code=204)  # it has seen all there will ever be: it need not come again
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self.watch.stream(view, owner, last), 200, headers, "text/event-stream")
 
     async def _cancelled(self, request: Request, id: str) -> Response:
         owner = _owner(request)
