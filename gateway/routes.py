@@ -13,6 +13,7 @@ from ..waiters.waiter import WorkWaiter
 from .desk import Desk
 from .events import Event, Watch
 from .listing import read_selection
+from .openapi import document
 from .owners import anybody
 from .problems import Problem, problem_of
 from .reading import Wishes, read_body, read_payload, read_wishes
@@ -51,6 +52,7 @@ class Routes:
         add("/work/{name:path}", self._submit, methods=["POST"], name="askfirst-submit", status_code=202)
         add("/work", self._list, methods=["GET"], name="askfirst-list")
         add("/types", self._types, methods=["GET"], name="askfirst-types")
+        add("/openapi.json", self._openapi, methods=["GET"], name="askfirst-openapi")
         add("/work/{id}/events", self._events, methods=["GET"], name="askfirst-events")
         add("/work/{id}", self._look, methods=["GET"], name="askfirst-look")
         add("/work/{id}", self._cancel, methods=["DELETE"], name="askfirst-cancel")
@@ -79,6 +81,10 @@ class Routes:
     async def _types(self, request: Request) -> Response:
         """The work types that can be asked for, with the JSON schemas of their payloads and results."""
         return await _answering(self._described())
+
+    async def _openapi(self, request: Request) -> Response:
+        """The OpenAPI document, with a path for each work type that can be asked for."""
+        return await _answering(self._documented(request))
 
     async def _events(self, request: Request, id: str) -> Response:
         """A work's state, progress and outcome as server-sent events."""
@@ -128,6 +134,10 @@ class Routes:
 
     async def _described(self) -> Response:
         return JSONResponse({"types": await self.desk.run(self.desk.types)})
+
+    async def _documented(self, request: Request) -> Response:
+        prefix = request.url_for("askfirst-openapi").path.removesuffix("/openapi.json")
+        return JSONResponse(document(await self.desk.run(self.desk.types), prefix))
 
     async def _streamed(self, request: Request, id: str) -> Response:
         owner, last = _owner(request), request.headers.get("last-event-id", "")

@@ -52,9 +52,15 @@ def publish(definition: WorkType) -> str:
             "max_payload": definition.max_payload,
             "partition_by": definition.partition_by,
             "payload": carrier.schema(),
-            "result": carrier.result.schema()["properties"]["value"],
+            "result": _result_schema(carrier.result.schema()),
         }
     )
+
+
+def _result_schema(carried: Mapping[str, Any]) -> dict[str, Any]:
+    """That of the value alone, with the definitions that it refers to."""
+    value = dict(carried["properties"]["value"])
+    return value | {"$defs": carried["$defs"]} if "$defs" in carried else value
 
 
 class PublishedType:

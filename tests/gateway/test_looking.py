@@ -1,6 +1,7 @@
 """Lists, types and event streams."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,21 @@ def test_types_come_with_their_schemas(web: httpx.Client, fleet: Fleet) -> None:
     assert not Draft202012Validator(add["payload"]).is_valid({"b": 1})
     Draft202012Validator(add["result"]).validate(2)
     assert all(name.startswith("tests.support.works.") for name in types)
+
+
+def test_the_openapi_document_describes_each_type(web: httpx.Client, fleet: Fleet) -> None:
+    document = web.get("/v1/openapi.json").json()
+    text = json.dumps(document)
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', text)):
+        part = document
+        for name in reference.split("/"):
+            part = part[name]
+    operation = document["paths"]["/v1/work/tests.support.works.make_thing"]["post"]
+    assert set(operation["responses"]) >= {"200", "202", "404", "422", "429", "503"}
+    schema = {**document["components"]["schemas"]["tests.support.works.make_thing.result"], **document}
+    thing = {"name": "a", "made_on": "2024-01-01", "parts": []}
+    assert Draft202012Validator(schema).is_valid(thing)
+    assert not Draft202012Validator(schema).is_valid({"name": 1})
 
 
 def test_streams_end_with_the_gateway(served: Served, tmp_path: Path) -> None:
