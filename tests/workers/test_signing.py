@@ -241,7 +241,7 @@ def test_a_loss_is_told_by_the_ledger_which_has_no_key(client: Client, lane: Lan
     waiter = submit_work(note_down, line="good")
     lane.redis.hset(lane.keys.work(waiter.id), "losses", 9)
     assert lane.verdict(waiter.id) == ("RUN", "")
-    lane.ledger.release(waiter.id, 1, lost=True)
+    lane.release(waiter.id, 1, lost=True)
     assert lane.state(waiter.id) is State.FAILED
     with pytest.raises(WorkFailed, match="WorkLost: lost with its workers"):
         waiter.result(timeout=5)
