@@ -28,6 +28,10 @@ from .task import WorkTask
 from .telling import TellInBulk
 from .tripline import listen_in_child
 
+#: What Celery does unless told otherwise.
+_CELERYS_RETRIES = 100
+_CELERYS_CONSUMER = "celery.worker.consumer:Consumer"
+
 _REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
 
 __all__ = ["create_app", "install", "queues_of"]
@@ -90,6 +94,10 @@ def _prepare(app: Celery, settings: Settings, broker: str | None, *, own: bool) 
     if str(app.conf.broker_url).startswith(_REDIS_SCHEMES):
         # A Redis that refuses, being a replica, full or busy, is as good as away: without this Celery's worker ends.
         app.conf.broker_channel_error_retry = True
+    if app.conf.broker_connection_max_retries == _CELERYS_RETRIES:
+        app.conf.broker_connection_max_retries = None
+    if app.conf.worker_consumer == _CELERYS_CONSUMER:
+        app.conf.worker_consumer = "askfirst.workers.consuming:Consumer"
     app.steps["worker"].add(MonitorStep)
     app.steps["consumer"].add(TellInBulk)
     added: set[str] = set()

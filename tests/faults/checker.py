@@ -156,6 +156,8 @@ def _kind_of(story: Story, waiter: Waiter) -> str:
 def _may_be_cancelled(story: Story, waiter: Waiter, reason: str) -> bool:
     if waiter.withdrawn < math.inf or story.work_lost(waiter.id):
         return True
+    if waiter.to and all(each.withdrawn < waiter.accepted for each in story.waiters_of[waiter.id] if not each.to):
+        return True  # it came after all others had left
     if reason == "cancelled by an operator":
         return waiter.id in story.cancelled
     if reason == "replaced by newer work of the same key":

@@ -71,7 +71,7 @@ class Process:
 
 
 def worker_roles() -> list[Role]:
-    """Three workers of processes, one of threads; one of them serves one lane only."""
+    """Three workers of processes, one of threads; one of them serves a lane that no other does."""
 
     def worker(name: str, pool: str, slots: int, lanes: str = "default,io", clock: bool = False) -> Role:
         options = ("--pool-type", pool, "--concurrency", str(slots), "--lanes", lanes, "--import", "tests.faults.works")
@@ -80,7 +80,7 @@ def worker_roles() -> list[Role]:
     return [
         worker("w1", "prefork", 4),
         worker("w2", "prefork", 4),
-        worker("w3", "prefork", 3, lanes="io", clock=True),
+        worker("w3", "prefork", 3, lanes="tree,io", clock=True),
         worker("w4", "threads", 6),
     ]
 

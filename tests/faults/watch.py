@@ -11,7 +11,7 @@ from askfirst.interest.keys import LaneKeys
 from .journal import Journal
 from .servers import Servers
 
-LANES: Final = ("default", "io")
+LANES: Final = ("default", "io", "tree")
 _EVERY: Final = 0.2  # seconds
 LATE: Final = 0.35
 """Seconds by which what is seen may be behind what is so."""

@@ -103,7 +103,7 @@ def paced(ctx: WorkContext, n: str) -> Told:
 @work(
     name="faults.parent",
     timeout=40,
-    lane="io",
+    lane="tree",  # with slots of its own, or those that wait for their children could take the slots of these
     retry=Retry(attempts=20, backoff=0.5, on=(LedgerUnavailable, WorkRejected, WorkTimeout)),
 )
 def parent(ctx: WorkContext, n: str, children: int) -> Told:

@@ -1,0 +1,25 @@
+"""Celery's consumer, which comes back to its broker as soon as that is there again.
+
+Celery waits two seconds longer after each vain attempt, up to half a minute, and ends its worker after a hundred: after
+an outage of ten seconds the fleet would stand idle for as long again.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from celery.worker import consumer
+
+_PAUSE: Final = 0.5  # seconds between two attempts
+
+
+class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is untyped
+    """Tries again twice a second, for as long as it takes; as Celery does where a number of attempts is configured."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connects, however long it takes."""
+        if not self.app.conf.broker_connection_max_retries:
+            patient = partial(conn.ensure_connection, interval_start=_PAUSE, interval_step=0.0, interval_max=_PAUSE)
+            conn.ensure_connection = patient
+        return super().ensure_connected(conn)
