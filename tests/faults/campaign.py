@@ -154,7 +154,10 @@ class Campaign:
         self._tick(stage, revive=False)
         self._tally.now = "the fleet comes to rest"
         self._show(self._tally)
-        stage.journal.write("rest", live=aftermath.wait_until_quiet(stage.servers))
+        live = aftermath.wait_until_quiet(stage.servers)
+        stage.journal.write("rest", live=live)
+        if live:
+            stage.show_stacks()
         aftermath.write_states(stage.servers, stage.journal, self._tally.ids)
         stage.journal.write("aside", messages=aftermath.taken_for_bad(stage.servers))
         stage.journal.write("totals", totals=aftermath.totals(stage.servers))

@@ -17,6 +17,7 @@ from . import clocks
 from .journal import JOURNAL, PROCESS, Journal
 from .network import Network, Road
 from .servers import Servers
+from .works import STACKS
 
 _BACK_AFTER: Final = 1.0  # seconds from the death of a process until whoever looks after it starts another
 LEASE: Final = 3.0
@@ -178,6 +179,13 @@ class Stage:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         self.journal.write("killed", process=process.name, os_pids=[pid], whole=False)
+
+    def show_stacks(self) -> None:
+        """Has the workers and their pools write to their logs where they are."""
+        for worker in self.alive(worker=True):
+            for pid in (worker.pid, *worker.children()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, STACKS)
 
     def look_after(self, *, revive: bool = True) -> None:
         """Notes who has died, and starts others in their place if they are to `revive`."""

@@ -1,8 +1,10 @@
 """The works of a campaign's load. Each writes down when it begins and how it ends."""
 
 import contextlib
+import faulthandler
 import functools
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +20,11 @@ PERIOD: Final = 5.0
 """So many starts of `paced` in so many seconds."""
 TRIES: Final = 3
 """Runs of `flaky` that fail, before one does not."""
+
+
+#: Where a worker and its pool processes are, when works do not end: to their logs.
+STACKS: Final = signal.SIGUSR2
+faulthandler.register(STACKS)
 
 
 @dataclass(frozen=True)
