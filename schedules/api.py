@@ -82,7 +82,7 @@ def backfill(id: str, after: datetime, until: datetime, *, overlap: Overlap = "b
     """Fires the instants of the past in (after, until] that have not run, or whose run has failed; what became of each.
 
     Those that wait, run or have completed are left alone. Moments without a zone are UTC. Raises `InvalidSchedule` for
-    more than 500 of them, `HorizonExceeded`, `UnknownSchedule` and `LedgerUnavailable`.
+    more than 250 of them, `HorizonExceeded`, `UnknownSchedule` and `LedgerUnavailable`.
     """
     if overlap not in get_args(Overlap):
         raise InvalidSchedule(f"expected overlap to be one of {', '.join(get_args(Overlap))}, got {overlap!r}")

@@ -14,6 +14,8 @@ from .planning import LOOK_AHEAD, Planned, fire_at, next_instant, next_planned, 
 from .store import Decision, Due
 
 _AT_ONCE: Final = 1000  # instants of one schedule in one step: some ten milliseconds
+_FIRED_AT_ONCE: Final = 100  # where all of them may fire: each takes Redis some twenty microseconds
+_WIDE: Final = 60.0  # seconds of jitter within which many instants are on time
 _SKIPPED: Final = 600_000  # ms after which instants that don't fire are noted, though none that fires follows yet
 _RETRY: Final = 60_000  # ms until a calendar that knows too little is asked again
 
@@ -22,12 +24,13 @@ def decide(
     schedule: Schedule, calendars: Mapping[str, Calendar], due: Due, now: int, lane: str
 ) -> Decision:
     """What becomes of the next instants that are due at `now` (ms), and when there is more to decide."""
+    most = _FIRED_AT_ONCE if schedule.misfire == "all" or schedule.jitter > _WIDE else _AT_ONCE
     found: list[Planned] = []
     reached, next_due, alarm, complete = now, None, "", True
     try:
         for planned in plan(schedule, calendars, as_moment(due.cursor), as_moment(now) + LOOK_AHEAD):
             fires = due_at(schedule, planned)
-            if fires <= now and len(found) < _AT_ONCE:
+            if fires <= now and len(found) < most:
                 found.append(planned)
                 continue
             complete = fires > now

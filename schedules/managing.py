@@ -33,7 +33,7 @@ from .scheduler import open_store
 from .store import Claimed, Due, Record
 
 _TRIES: Final = 50  # of a change, against others that change the same
-_MOST_BACKFILLED: Final = 500
+_MOST_BACKFILLED: Final = 250  # as many as wait
 _PAGE: Final = 200  # entries of a history read at once
 _LONGEST_KEY: Final = "2000-01-01T00:00:00.000Z/trigger/9999"
 #: What decides when there are instants: a change of it holds from then on.

@@ -17,6 +17,7 @@ from .keys import ScheduleKeys
 _log = logging.getLogger("askfirst.schedules")
 _PAGE: Final = 500  # members of a set in one command
 _BACKFILLED_AT_ONCE: Final = 50
+_OPEN_AT_ONCE: Final = 100
 
 
 class Due(NamedTuple):
@@ -135,7 +136,10 @@ class Store:
 
     def open(self, id: str) -> list[Open]:
         """All that is open of one schedule."""
-        return _rows(self.line.call(self._bind("open", id=id))[1])
+        found: list[Open] = []
+        while page := _rows(self.line.call(self._open_call(id, len(found)))[1]):
+            found += page
+        return found
 
     def definitions(self, ids: Sequence[str]) -> list[tuple[str | None, int]]:
         """The definition of each (JSON), None if it is gone or was tampered with, and its revision."""
@@ -356,6 +360,9 @@ class Store:
             overlap=decision.overlap,
             **self._policy,
         )
+
+    def _open_call(self, id: str, first: int) -> Call:
+        return self._bind("open", id=id, first=first, last=first + _OPEN_AT_ONCE - 1)
 
     def _claims(self, calls: Sequence[Call]) -> list[list[Claimed] | None]:
         return [_read_claims(reply) for reply in self.line.batch(calls)]

@@ -32,6 +32,11 @@ def schedule() -> None:
 
     Times are UTC. Moments are given as 2026-03-01, 2026-03-01T09:30 or 2026-03-01T09:30:00.
     """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("cronsim", "tzdata") if find_spec(name) is None]
+    if missing:
+        raise CommandError(f"{' and '.join(missing)} not installed: pip install 'askfirst[schedules]'", Exit.USAGE)
 
 
 @schedule.command("list")

@@ -160,6 +160,13 @@ def test_there_must_be_such_a_schedule(scheduled: Cli, command: str) -> None:
     assert "no schedule is called" in result.stderr
 
 
+def test_the_extra_that_it_needs_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = cli("schedule", "list")
+    assert result.exit_code == Exit.USAGE
+    assert "cronsim and tzdata not installed: pip install 'askfirst[schedules]'" in result.stderr
+
+
 def test_where_there_are_none(cli: Cli) -> None:
     assert cli("schedule", "list").stderr == "no schedules\n"
     assert cli("schedule", "next").stderr == "no instants\n"

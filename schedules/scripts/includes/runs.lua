@@ -2,8 +2,8 @@
 -- How an instant comes to run, and what it leaves when it is over.
 
 local CLAIM = 2000          -- ms after which a peer takes over what was claimed and not published
-local MOST_OPEN = 1000      -- runs of one schedule at a time, those claimed included
-local MOST_BUFFERED = 500   -- instants of one schedule that wait
+local MOST_OPEN = 500       -- runs of one schedule at a time, those claimed included
+local MOST_BUFFERED = 250   -- instants of one schedule that wait
 
 -- Triples of schedule, revision and entry: the instants that this call has claimed, for its caller to publish.
 local claimed = {}
