@@ -11,7 +11,7 @@ from kombu.utils import json as kombu_json
 from ..interest.messages import Flaw
 from ..interest.records import lane_of
 from ..tasks.checking import DEEPEST, Problem, is_deep, problem_of_body, problem_of_call, problem_of_work
-from ..tasks.message import is_outdated, is_signed
+from ..tasks.message import SAME, is_outdated, is_signed
 from .runtime import Runtime
 from .task import WorkTask
 
@@ -63,8 +63,7 @@ class Inspector:
             return self._problem_of_protocol_one(message)
         if not isinstance(headers["task"], str):
             return Problem(Flaw.NO_MESSAGE, f"expected the task's name, got {headers['task']!r:.100}")
-        id = headers.get("id")
-        work = "askfirst" in headers or (isinstance(id, str) and lane_of(id) is not None)
+        work = _is_of_work(headers)
         if not work and not self._own and not self._names_work_type(headers):
             return None  # another task of this app
         if is_deep(headers):
@@ -151,3 +150,10 @@ class Inspector:
     def _longest(self) -> int:
         """Bytes of the largest body that any work type admits."""
         return _SLACK * self._runtime.largest_payload + _ENVELOPE
+
+
+def _is_of_work(headers: Mapping[str, Any]) -> bool:
+    """Whether any of it says that it is askfirst's: one that is spoiled must not pass for a plain call."""
+    id = headers.get("id")
+    ours = {"askfirst", "askfirst_deadline"} & headers.keys() or headers.get("origin") == SAME["origin"]
+    return bool(ours) or (isinstance(id, str) and lane_of(id) is not None)

@@ -119,7 +119,8 @@ class Mangler:
         name, value = self._random.choice(_HEADERS)
         entry["headers"][name] = value
         if self._plain and self._random.random() < 0.3:
-            del entry["headers"]["askfirst"]  # as a plain call of the work type
+            for ours in ("askfirst", "askfirst_deadline", "origin"):
+                del entry["headers"][ours]  # as a plain call of the work type
             entry["headers"]["id"] = "x"
         return self._dumped(entry)
 
