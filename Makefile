@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 ROOMS  := askfirst config gateway interest schedules tasks waiters workers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow faults containers check lint types imports bench bench-overload lock clean
+.PHONY: help demo test slow faults mutants containers check lint types imports bench bench-overload lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ faults: $(VENV)/.dev ## a fleet broken in every way for MINUTES= (10), by the se
 
 containers: $(VENV)/.dev ## the deployment in real containers (needs a container engine)
 	CONTAINERS=pull $(BIN)/python -m pytest -m containers -rs
+
+mutants: $(VENV)/.dev ## break the ledger on purpose, one line at a time: its model must notice
+	$(BIN)/python -m tests.faults.mutants
 
 check: lint types imports ## ruff, strict mypy and import-linter
 

@@ -103,7 +103,13 @@ def _sweep(pair: Pair, known: Known, _: str) -> None:
     pair.sweep()
 
 
-TEND, LAPSE, SWEEP = Step("look after all", _tend), Step("a lease passes", _lapse), Step("sweep", _sweep)
+def _outage(pair: Pair, known: Known, _: str) -> None:
+    """As long, in which nobody is heard: the ledger was away."""
+    pair.pass_time(12.5)
+
+
+TEND, SWEEP = Step("look after all", _tend), Step("sweep", _sweep)
+LAPSE, OUTAGE = Step("a lease passes", _lapse), Step("the ledger is away", _outage)
 
 #: The callers submit 1 and 2, which are two works, or by their key one work, or the second replaces the first.
 SCENARIOS: dict[str, Programs] = {
@@ -140,12 +146,20 @@ SCENARIOS: dict[str, Programs] = {
     "tried again and lost": {
         "alice": [submit(1)],
         "bob": [submit(2)],
-        "w1": [ask(1), retry(1, 0.0), ask(1), finish(1)],
-        "w2": [ask(1), lose(1), ask(2), put_back(2)],
+        "w1": [ask(1), retry(1, 0.0), retry(1, 0.0), finish(1)],
+        "w2": [ask(1), lose(1), lose(1), renew(1), ask(2), put_back(2)],
+    },
+    "an outage": {
+        "alice": [submit(1)],
+        "bob": [submit(2)],
+        "w1": [ask(1), finish(1)],
+        "w2": [ask(1), ask(2)],
+        "time": [OUTAGE],
+        "caretaker": [TEND],
     },
     "past the deadline": {
         "alice": [submit(1, timeout=5.0)],
-        "bob": [submit(2, timeout=20.0)],
+        "bob": [submit(2, timeout=12.5)],
         "w1": [ask(1), finish(1)],
         "w2": [ask(2)],
         "time": [LAPSE],

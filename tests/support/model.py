@@ -358,12 +358,18 @@ class Model:
         if self.keys.get((work.name, work.key)) == id:
             del self.keys[work.name, work.key]
 
+    def goes_at(self, work: Work) -> int:
+        """When its record goes by itself."""
+        if work.state.ended:
+            return work.finished_at + work.retention
+        return work.deadline + work.retention + EXTRA_LIFE
+
     def vanished(self, id: str, slack: int) -> None:
         """A record is gone by itself."""
         work = self.works[id]
-        over_at = work.finished_at + work.retention if work.state.ended else work.deadline + work.retention + EXTRA_LIFE
-        if self.now < over_at - slack:
-            raise Violation(f"the record of {id} ({work.state}) is gone {over_at - self.now} ms too early")
+        early = self.goes_at(work) - slack - self.now
+        if early > 0:
+            raise Violation(f"the record of {id} ({work.state}) is gone {early} ms too early")
         del self.works[id]
         if work.state.ended and work.deadline > self.now:
             self.forgotten[id] = work.deadline

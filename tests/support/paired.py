@@ -243,6 +243,8 @@ class Pair:
             if self.model.works[id].live:
                 self.ever_lost = True
             self.model.vanished(id, SLACK)
+        for work in self.model.works.values():
+            _agree(f"{work.id} stays", self.model.now <= self.model.goes_at(work) + SLACK, True)
         for id in [id for id in self.model.forgotten if names.tombstone(id) not in seen]:
             self.model.tombstone_vanished(id, SLACK)
 
