@@ -1,0 +1,1 @@
+"""The gateway under thousands of waiting clients."""
