@@ -18,7 +18,9 @@ from .store import Decision, Look, Store
 _log = logging.getLogger("askfirst.schedules")
 _AT_ONCE: Final = 100  # schedules, and open instants, in one tick
 _PLANNING: Final = 0.25  # seconds of a tick; what is left is due in the next one
-_SHORTEST: Final = 0.03  # seconds between two: what comes close together shares round trips
+_SOON: Final = 0.001  # seconds: what is due then is no backlog
+_BUSY: Final = 1 / 20  # of its time at most, unless there is a backlog: what comes close together shares round trips,
+_GATHERED: Final = 0.1  # and waits for each other so many seconds at most
 _LONGEST: Final = 1.0  # seconds between two ticks: what somebody puts or triggers meanwhile waits no longer
 _UNREADABLE: Final = 60_000  # ms until a definition that can't be read is tried again
 _AWAY: Final = 0.5  # seconds between two tries to reach a ledger that is away
@@ -56,7 +58,7 @@ class Scheduler:
         if not complete or max(len(look.due), len(look.open)) == _AT_ONCE:
             return 0.0
         dues = [decision.next_due - look.now for decision in decisions if decision.next_due is not None]
-        return min(max(min([look.more_in, *dues]) / 1000, _SHORTEST), _LONGEST)
+        return min(max(min([look.more_in, *dues]) / 1000, _SOON), _LONGEST)
 
     def run(self, stopping: threading.Event) -> None:
         """Ticks until told to stop, through outages of the ledger."""
@@ -76,7 +78,8 @@ class Scheduler:
         if self._troubled:
             _log.warning("the ledger is back")
             self._troubled = False
-        return max(patience - (time.monotonic() - began_at), 0.0)
+        took = time.monotonic() - began_at
+        return max(patience - took, min(took / _BUSY, _GATHERED) if patience else 0.0)
 
     def _decide(self, look: Look) -> tuple[list[Decision], bool]:
         """What becomes of what is due, and whether there was time for all of it."""
