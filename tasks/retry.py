@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ class Retry:
     """Tries a failed run again, within the same deadline.
 
     `attempts` counts the first run too. The pause before attempt n+1 is `backoff` * 2^(n-1) seconds, and with `jitter`
-    a uniformly random part of it ("full jitter"; Brooker, Exponential Backoff And Jitter, 2015). Only errors of the
-    types in `on` are tried again. Raises `InvalidWork`.
+    a uniformly random part of it ("full jitter"; Brooker, Exponential Backoff And Jitter, 2015). It is never shorter
+    than the error's own `retry_after` (seconds), if it has one, as `WorkRejected` and many HTTP clients' errors do.
+    Only errors of the types in `on` are tried again. Raises `InvalidWork`.
     """
 
     attempts: int = 3
@@ -35,4 +37,10 @@ class Retry:
         if not isinstance(error, self.on) or failures + 1 >= self.attempts:
             return None
         ceiling = self.backoff * 2.0**failures
-        return random.uniform(0, ceiling) if self.jitter else ceiling
+        return max(random.uniform(0, ceiling) if self.jitter else ceiling, _asked_for(error))
+
+
+def _asked_for(error: Exception) -> float:
+    """Seconds that the error asks to wait; texts and other things of that name mean something else."""
+    wanted = getattr(error, "retry_after", None)
+    return wanted if isinstance(wanted, int | float) and math.isfinite(wanted) else 0.0

@@ -201,6 +201,13 @@ def test_jitter_takes_a_random_part_of_the_pause() -> None:
     assert all(pause is not None and 0 <= pause <= 2 for pause in pauses)
 
 
+@pytest.mark.parametrize(("asked_for", "pause"), [(7, 7), (0.5, 1), (-3, 1), (float("inf"), 1), ("soon", 1), (None, 1)])
+def test_a_pause_is_as_long_as_the_error_asks_for_at_least(asked_for: object, pause: float) -> None:
+    error = ValueError()
+    error.retry_after = asked_for  # type: ignore[attr-defined]  # as many errors have it
+    assert Retry(backoff=1, jitter=False).delay(error, 0) == pause
+
+
 def test_only_the_errors_that_are_named_are_tried_again() -> None:
     retry = Retry(on=(ConnectionError,))
     assert retry.delay(ConnectionResetError(), 0) is not None

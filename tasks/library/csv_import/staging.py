@@ -18,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable, DropTable, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
-from .database import transaction
+from ..database import transaction
 from .options import ImportContext
 
 # Databases that can put a table into another's place such that nobody ever finds neither.

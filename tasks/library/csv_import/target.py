@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect
 from sqlalchemy.schema import CreateTable, DropTable
 
+from ..database import Database, transaction, when_unlocked
 from .columns import ColumnReader, TargetColumn, matching_columns, new_columns
-from .database import database_errors, open_engine, parse_url, redacted, transaction, when_unlocked
 from .errors import TargetError
 from .inference import ColumnInference
 from .options import ImportContext, ImportOptions
@@ -51,29 +51,29 @@ class Target:
         self._name = options.table
         self._if_exists = options.if_exists
         self._null_values = frozenset(options.null_values)
-        self._url = parse_url(options.database)
-        self._engine = open_engine(self._url)
+        self._database = Database(options.database, TargetError)
+        self._engine = self._database.engine
 
     @property
     def database(self) -> str:
         """The database's URL, fit to be shown."""
-        return redacted(self._url)
+        return self._database.name
 
     def check(self) -> None:
         """Refuse what can be refused before the file is read."""
         dialect = self._engine.dialect.name
         if self._if_exists == "replace" and dialect not in _IN_PLACE | CAN_REPLACE:
             raise TargetError(f"{self.database}: a table of {dialect} can't be replaced in one step: drop it first")
-        if dialect == "sqlite" and not Path(str(self._url.database)).exists():
+        if dialect == "sqlite" and not Path(str(self._database.url.database)).exists():
             return  # to look into it would make it
-        with database_errors(self._url):
+        with self._database.errors():
             self._look()
 
     @contextmanager
     def filling(self, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
         """The table to fill: all that is written becomes visible on a clean exit, and nothing of it on any other."""
         self._require_short([self._name, *inferred])
-        with database_errors(self._url):
+        with self._database.errors():
             if self._engine.dialect.name in _IN_PLACE:
                 place = self._in_place(inferred)
             elif self._look() and self._if_exists == "append":

@@ -5,13 +5,14 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, insert
 from sqlalchemy.dialects import mysql, postgresql
 
 from askfirst.tasks import WorkContext
-from askfirst.tasks.library.csv_import.database import open_engine, parse_url
+from askfirst.tasks.library.csv_import import TargetError
 from askfirst.tasks.library.csv_import.staging import RenameTables, staged, staging_name
+from askfirst.tasks.library.database import Database
 
 
 @pytest.fixture
 def stage(database):
-    engine = open_engine(parse_url(database.url))
+    engine = Database(database.url, TargetError).engine
     return lambda: staged(engine, WorkContext(timeout=60), "t", [Column("a", BigInteger)], False)
 
 

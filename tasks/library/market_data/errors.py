@@ -1,0 +1,34 @@
+"""Why a pull can fail.
+
+MarketDataError
+├── PullRefused          it can't be made as asked for, and to try again wouldn't help
+│   ├── WrongContent     what the source gave is not the day's data
+│   └── TargetError      the database refuses
+└── SourceUnavailable    (ConnectionError) the source didn't answer, or asked for patience: tried again
+
+Whatever happens, the table is as it was.
+"""
+
+
+class MarketDataError(Exception):
+    """A pull failed, and the table is as it was."""
+
+
+class PullRefused(MarketDataError):
+    """The pull can't be made as asked for, and to try again wouldn't help."""
+
+
+class WrongContent(PullRefused):
+    """What the source gave is not the end-of-day data of the exchange and day."""
+
+
+class TargetError(PullRefused):
+    """The database refuses, or the table isn't one of market data."""
+
+
+class SourceUnavailable(MarketDataError, ConnectionError):
+    """The source didn't give a whole answer, or asked for patience: `retry_after` seconds, if it said so."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
