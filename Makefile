@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 ROOMS  := askfirst config gateway interest schedules tasks waiters workers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow faults mutants containers check lint types imports bench bench-overload lock clean
+.PHONY: help demo test slow faults mutants containers check lint types imports bench bench-overload bench-gateway lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(VENV)/.dev ## askfirst and plain Celery measured side by side
 
 bench-overload: $(VENV)/.bench-overload ## askfirst, Celery and other queues under ten times what they can do
 	$(BIN)/python -m bench.overload
+
+bench-gateway: $(VENV)/.dev ## 2,000 clients that wait on one gateway, beside 300 requests/s and a bare apply_async endpoint
+	$(BIN)/python -m bench.gateway
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
