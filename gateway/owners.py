@@ -11,18 +11,25 @@ from typing import Final
 
 from pydantic import SecretStr
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from .problems import Problem
 
 LOCAL: Final = "local"
 """The owner where nobody has to say who they are."""
 
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="askfirst", Basic realm="askfirst"'}
+#: Each on a line of its own: Chromium reads the first challenge of a line only, and would not ask for the password.
+_CHALLENGES: Final = ('Bearer realm="askfirst"', 'Basic realm="askfirst", charset="UTF-8"')
 
 
 def anybody(request: Request) -> str:
     """Everybody is the same owner: for a gateway that only its own machine can reach."""
     return LOCAL
+
+
+def owner_of(request: Request) -> str:
+    """Who asks, as the dependency of the routes has found out."""
+    return str(request.state.askfirst_owner)
 
 
 class Tokens:
@@ -44,8 +51,16 @@ class Tokens:
             if hmac.compare_digest(known, token) and claimed in (None, owner)
         ]
         if scheme.lower() not in ("basic", "bearer") or not found:
-            raise Problem(401, "unauthorized", "A token is needed", headers=_CHALLENGE)
+            raise _TokenNeeded(401, "unauthorized", "A token is needed")
         return found[0]
+
+
+class _TokenNeeded(Problem):
+    def response(self) -> JSONResponse:
+        response = super().response()
+        for challenge in _CHALLENGES:
+            response.headers.append("WWW-Authenticate", challenge)
+        return response
 
 
 def _basic(given: str) -> tuple[str, bytes]:

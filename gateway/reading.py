@@ -14,6 +14,8 @@ from ..config.units import seconds
 from ..waiters.options import IMPORTANCES, LONGEST
 from .problems import Problem
 
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 LONGEST_WAIT: Final = 300.0  # seconds that a request is held
 _BODY: Final = 15.0  # seconds that a body may take to arrive
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
@@ -75,26 +77,35 @@ def _timeout(request: Request) -> float | None:
     return timeout
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises `Problem` if it is no JSON by its type, too large, or takes too long."""
+def is_json(request: Request) -> bool:
+    """Whether the body is JSON by its type."""
+    kind = _kind(request)
+    return kind == JSON or re.fullmatch(r"application/[\w.-]+\+json", kind) is not None
+
+
+async def read_body(request: Request, limit: int, kind: str = JSON) -> bytes:
+    """The whole body. Raises `Problem` if it is of another type, too large, or takes too long."""
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length[:18]) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
     except TimeoutError:
         raise Problem(
             408, "too-slow", "The body took too long", f"expected it within {_BODY:g} s", {"Connection": "close"}
         ) from None
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if body and kind != "application/json" and not re.fullmatch(r"application/[\w.-]+\+json", kind):
-        raise Problem(415, "no-json", "The payload must be JSON", "expected Content-Type: application/json")
+    if body and not (is_json(request) if kind == JSON else _kind(request) == kind):
+        raise Problem(415, "wrong-type", "The body is of another type", f"expected Content-Type: {kind}")
     return bytes(body)
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def read_payload(body: bytes) -> dict[str, Any]:
@@ -117,7 +128,8 @@ def wrong(field: str, message: str) -> Problem:
     return Problem(422, "invalid-request", "The request is not valid", f"{field}: {message}", errors=errors)
 
 
-def _too_large(limit: int) -> Problem:
+def too_large(limit: int) -> Problem:
+    """For a payload of more bytes."""
     detail = f"expected at most {limit} bytes"
     # The rest of it is not read: the connection is of no use any more.
     return Problem(413, "too-large", "The payload is too large", detail, {"Connection": "close"})

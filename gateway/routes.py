@@ -14,9 +14,11 @@ from .desk import Desk
 from .events import Event, Watch
 from .listing import read_selection
 from .openapi import document
-from .owners import anybody
+from .origins import refuse_foreign
+from .owners import anybody, owner_of
+from .pages import Pages
 from .problems import Problem, problem_of
-from .reading import Wishes, read_body, read_payload, read_wishes
+from .reading import Wishes, is_json, read_body, read_payload, read_wishes
 from .showing import accepted, answered, described, location
 from .waiting import Holds, Why
 
@@ -56,6 +58,7 @@ class Routes:
         add("/work/{id}/events", self._events, methods=["GET"], name="askfirst-events")
         add("/work/{id}", self._look, methods=["GET"], name="askfirst-look")
         add("/work/{id}", self._cancel, methods=["DELETE"], name="askfirst-cancel")
+        Pages(self.desk).add_to(self.router)
 
     def close(self) -> None:
         """Lets held requests go; what they wait for goes on."""
@@ -91,7 +94,9 @@ class Routes:
         return await _answering(self._streamed(request, id))
 
     async def _submitted(self, request: Request, name: str) -> Response:
-        wishes, owner = read_wishes(request), _owner(request)
+        wishes, owner = read_wishes(request), owner_of(request)
+        if not is_json(request):
+            refuse_foreign(request)  # what is JSON, browsers don't send to other sites without asking them
         callee, limit = await self.desk.callee(name)
         body = await read_body(request, limit)
         payload = read_payload(body)
@@ -125,11 +130,11 @@ class Routes:
         return answered(request, await self.desk.run(lambda: self.desk.look(waiter.id, owner)), heard)
 
     async def _looked_at(self, request: Request, id: str) -> Response:
-        owner = _owner(request)
+        owner = owner_of(request)
         return described(request, await self.desk.run(lambda: self.desk.look(id, owner)))
 
     async def _listed(self, request: Request) -> Response:
-        wanted, owner = read_selection(request), _owner(request)
+        wanted, owner = read_selection(request), owner_of(request)
         return JSONResponse(await self.desk.run(lambda: self.desk.page(owner, wanted)))
 
     async def _described(self) -> Response:
@@ -140,7 +145,7 @@ class Routes:
         return JSONResponse(document(await self.desk.run(self.desk.types), prefix))
 
     async def _streamed(self, request: Request, id: str) -> Response:
-        owner, last = _owner(request), request.headers.get("last-event-id", "")
+        owner, last = owner_of(request), request.headers.get("last-event-id", "")
         view = await self.desk.run(lambda: self.desk.look(id, owner))
         if view.status.state.ended and Event.of(view).id == last:
             return Response(status_code=204)  # it has seen all there will ever be: it need not come again
@@ -148,15 +153,11 @@ class Routes:
         return StreamingResponse(self.watch.stream(view, owner, last), 200, headers, "text/event-stream")
 
     async def _cancelled(self, request: Request, id: str) -> Response:
-        owner = _owner(request)
+        owner = owner_of(request)
         view = await self.desk.run(lambda: self.desk.cancel(id, owner))
         response = described(request, view)
         response.status_code = 200 if view.status.state.ended else 202
         return response
-
-
-def _owner(request: Request) -> str:
-    return str(request.state.askfirst_owner)
 
 
 def _at(request: Request, waiter: WorkWaiter, problem: Problem) -> Problem:
