@@ -55,11 +55,14 @@ def due_at(schedule: Schedule, planned: Planned) -> int:
 def next_decision(schedule: Schedule, calendars: Mapping[str, Calendar], after: int) -> int | None:
     """When (ms) there is something to decide after `after`; None if never. Raises like `plan`.
 
-    Instants that don't fire wait to be decided together, so that a closed weekend of seconds is not one of ticks.
+    Instants that don't fire wait to be decided together, so that a closed weekend of seconds is not one of ticks; but
+    not longer than until the schedule ends.
     """
     first = next_planned(schedule, calendars, as_moment(after))
     if first is None or not first.skipped:
         return None if first is None else due_at(schedule, first)
     fires = next_instant(schedule, calendars, as_moment(after))
     noted = after + _SKIPPED
+    if schedule.ends_at is not None:
+        noted = min(noted, max(as_ms(schedule.ends_at), as_ms(first.instant)))
     return noted if fires is None else min(as_ms(fire_at(schedule, fires)), noted)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["run_demo"]
+__all__ = ["run_demo", "run_schedules"]
 
 
 def run_demo(console: Console) -> int:
@@ -16,3 +16,10 @@ def run_demo(console: Console) -> int:
     from . import main
 
     return main.run_demo(console)
+
+
+def run_schedules(console: Console) -> int:
+    """Runs the demo of schedules in the same way."""
+    from . import main
+
+    return main.run_schedules(console)

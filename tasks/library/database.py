@@ -59,9 +59,7 @@ class Database:
         try:
             url = make_url(text)
         except (ArgumentError, ValueError):  # the latter for a port that is no number
-            raise self._refusal(
-                "expected database to be an SQLAlchemy URL, such as sqlite:///flights.db"
-            ) from None
+            raise self._refusal("expected database to be an SQLAlchemy URL, such as sqlite:///flights.db") from None
         if url.get_backend_name() == "sqlite":
             if url.database in (None, "", ":memory:"):
                 raise self._refusal("expected a database that outlives the work, got SQLite in memory")

@@ -29,6 +29,15 @@ load = Load(slots=2, duration=1.5, crowds=2, recovery=6.0)
 sys.exit(run_demo(Console(width=200), Scale(load, Flights(Path(sys.argv[1]), 5))))
 """
 
+RUN_SCHEDULES = """
+import sys
+from rich.console import Console
+from askfirst.demo.main import run_schedules
+from askfirst.demo.schedules import Course
+course = Course(instants=4, kill_one_at=0.5, kill_others_at=1.0, restart_at=1.5)
+sys.exit(run_schedules(Console(width=200), course))
+"""
+
 
 @pytest.fixture
 def flights(tmp_path: Path) -> Flights:

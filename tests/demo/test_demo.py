@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.conftest import Demo
+from tests.demo.conftest import RUN_SCHEDULES, Demo
 
 FATES = ("answered on time", "refused at once", "not answered on time", "left early", "died while they waited")
 
@@ -35,6 +35,19 @@ def test_it_imports_compares_and_leaves_nothing_behind(demo: Demo) -> None:
     assert asking_waste < plain_waste
     assert "█" in said
     assert "everything that the demo made is removed" in said
+    assert demo.has_left_nothing()
+
+
+def test_schedules_fire_once_through_kills_and_not_on_a_holiday(start_demo: Callable[..., Demo]) -> None:
+    demo = start_demo("-c", RUN_SCHEDULES)
+    code, said = demo.finish()
+    assert code == 0, said
+    assert number(said, "the history says: fired") == [4, 0]
+    assert number(said, "the history says: skipped: in holidays") == [0, 4]
+    for row, figures in {"runs": [4, 0], "lost": [0, 0], "doubled": [0, 0]}.items():
+        assert number(said, row) == figures
+    told = [re.sub(r"^ +[0-9.]+ s: ", "", line) for line in said.splitlines() if " s: " in line]
+    assert told == ["a scheduler is killed, 1 left", "no scheduler is left", "a new scheduler is started"]
     assert demo.has_left_nothing()
 
 

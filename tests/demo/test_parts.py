@@ -3,7 +3,9 @@
 import io
 import signal
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,14 @@ from askfirst.demo import show
 from askfirst.demo.errors import Interrupted
 from askfirst.demo.flights import Flights
 from askfirst.demo.importing import compare_totals
+from askfirst.demo.instants import Outcome, outcome
 from askfirst.demo.interrupts import Interrupts
 from askfirst.demo.load import LATE, LEFT, ON_TIME, WORK, Load
 from askfirst.demo.logs import append
+from askfirst.demo.main import _on_stage
 from askfirst.demo.report import introduce, report
+from askfirst.demo.schedules import EVERY_SECOND
+from askfirst.demo.schedules import report as report_outcomes
 from askfirst.demo.tally import Tally, tally
 from askfirst.demo.totals import totals_of_file
 
@@ -135,3 +141,46 @@ def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
     report(console, Load(), plain, asking)
     console.print(show.mark(console, good=True))
     console.file.flush()
+
+
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+SECONDS = [BEGIN + timedelta(seconds=n) for n in range(3)]
+
+
+def came_of(*runs: float, fired: int = 3) -> Outcome:
+    """Three instants that were to run, and these runs, each half a second after its instant."""
+    began = BEGIN.timestamp()
+    found = [{"nominal": began + second, "at": began + second + 0.5} for second in runs]
+    return outcome(3, SECONDS, found, Counter(fired=fired), outage=(began + 2, began + 9))
+
+
+@pytest.mark.parametrize(
+    ("runs", "fired", "figures"),
+    [
+        ((0, 1, 2), 3, (0, 0, 0)),
+        ((0, 2), 3, (1, 0, 0)),
+        ((0, 1, 1, 2), 3, (0, 1, 0)),
+        ((0, 1, 2, 3), 3, (0, 0, 1)),
+        ((0, 1, 2), 2, (0, 0, 0)),
+    ],
+)
+def test_an_instant_lost_or_doubled_breaks_the_promise(
+    runs: tuple[int, ...], fired: int, figures: tuple[int, int, int]
+) -> None:
+    found = came_of(*runs, fired=fired)
+    assert (found.lost, found.doubled, found.uncalled) == figures
+    console = Console(record=True, width=120)
+    kept = report_outcomes(console, {EVERY_SECOND: found})
+    assert kept == (runs == (0, 1, 2) and fired == 3)
+    assert ("WRONG" in console.export_text()) != kept
+
+
+def test_what_nobody_was_there_for_is_late_apart() -> None:
+    found = came_of(0, 1, 2)
+    assert (found.latest, found.latest_after_outage) == (0.5, 0.5)
+    assert came_of(0, 1).latest_after_outage == 0
+
+
+@pytest.mark.parametrize(("kept", "code"), [(True, 0), (False, 1)])
+def test_a_broken_promise_is_an_error(kept: bool, code: int) -> None:
+    assert _on_stage(Console(quiet=True), lambda stage: kept) == code

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from askfirst.schedules.deciding import next_decision
 from askfirst.schedules.definition import Schedule
+from askfirst.schedules.entries import as_ms
 from askfirst.schedules.errors import HorizonExceeded, InvalidSchedule
 from askfirst.schedules.planning import fire_at, instants, next_instant, next_planned, plan
 from askfirst.schedules.triggers import At, Cron, Every, Once, Session
@@ -165,3 +167,14 @@ def test_jitter_is_the_same_on_every_node_and_within_its_bound() -> None:
 def test_a_calendar_that_does_not_serve_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidSchedule, match=message):
         plan(schedule(**fields), calendar("own", []), BEGIN, until(2))
+
+
+@pytest.mark.parametrize(("minutes", "noted"), [(4, 4), (60, 10)])
+def test_instants_that_do_not_fire_are_noted_ten_minutes_later_or_when_the_schedule_ends(
+    minutes: int, noted: int
+) -> None:
+    saturday = until(3)
+    seconds = schedule(
+        triggers=Every("1s"), calendars="weekdays", start=saturday, end=saturday + timedelta(minutes=minutes)
+    )
+    assert next_decision(seconds, WEEKDAYS, as_ms(saturday)) == as_ms(saturday + timedelta(minutes=noted))

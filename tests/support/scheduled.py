@@ -1,6 +1,7 @@
 """Works for schedules, and schedules under the test's hand."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from askfirst import WorkContext, work
 from askfirst.interest.records import WorkStatus
 from askfirst.schedules import Every, HistoryEntry, Schedule
 from askfirst.schedules.definitions import Definitions
-from askfirst.schedules.managing import Manager
+from askfirst.schedules.managing import Manager, utc
 from askfirst.schedules.publishing import Publisher
 from askfirst.schedules.scheduler import Scheduler
 from askfirst.schedules.store import Claimed, Decision, Due, Fate
@@ -42,10 +43,12 @@ class Desk:
         self.store = self.manager.store
         self.scheduler = Scheduler(client)
         self.keys = self.store.keys
+        self._anchor = utc(datetime.now(UTC) - timedelta(seconds=30))
 
     def put(self, id: str = "s", **fields: Any) -> Schedule:
-        """A schedule of every minute, unless told otherwise."""
-        given: dict[str, Any] = {"work": note, "payload": {"log": "/dev/null"}, "triggers": Every("1m")} | fields
+        """A schedule of every minute, unless told otherwise: half a minute from now, so that none is due meanwhile."""
+        triggers = Every("1m", anchor=self._anchor)
+        given: dict[str, Any] = {"work": note, "payload": {"log": "/dev/null"}, "triggers": triggers} | fields
         schedule = Schedule(id=id, **given)
         self.manager.put(schedule)
         return schedule

@@ -16,9 +16,7 @@ _BATCH = 1_000
 _TRIES = 3
 
 
-def store(
-    ctx: PullContext, database: Database, name: str, exchange: str, day: date, bars: Sequence[Bar]
-) -> int:
+def store(ctx: PullContext, database: Database, name: str, exchange: str, day: date, bars: Sequence[Bar]) -> int:
     """Put the bars in the place of what there is of this exchange and day; how many rows that was.
 
     Raises TargetError.
@@ -34,9 +32,7 @@ def store(
         return _replace(ctx, database, table, exchange, day, bars)
 
 
-def _replace(
-    ctx: PullContext, database: Database, table: Table, exchange: str, day: date, bars: Sequence[Bar]
-) -> int:
+def _replace(ctx: PullContext, database: Database, table: Table, exchange: str, day: date, bars: Sequence[Bar]) -> int:
     rows = [{"exchange": exchange, "day": day, **bar.model_dump()} for bar in bars]
     with transaction(database.engine, ctx) as connection:
         table.create(connection, checkfirst=True)
