@@ -1,5 +1,7 @@
 """Many works go into the ledger with few calls, and each of them as if it had gone alone."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from askfirst.interest.ledger import Ledger, Policy
@@ -7,8 +9,17 @@ from askfirst.interest.records import Submission, Submitted
 from askfirst.interest.states import State, Verdict
 from tests.support.counting import counted
 from tests.support.lanes import Lane
+from tests.support.servers import RedisServer
 
 LETTER = '"task":"t"},"content-type":"application/json","content-encoding":"utf-8","body":"%s"}'
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    """One of this page's own: its commands are counted, and the session's workers have their say in the session's."""
+    server = RedisServer()
+    yield server
+    server.close()
 
 
 def submit(lane: Lane, batch: list[Submission]) -> list[Submitted]:

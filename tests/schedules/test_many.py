@@ -9,8 +9,17 @@ import pytest
 from askfirst.schedules import Cron
 from tests.support.many_schedules import copy_schedule, remove_copies
 from tests.support.scheduled import Desk
+from tests.support.servers import RedisServer
 
 MANY = 10_000
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    """One of this page's own: its commands are counted, and the session's workers have their say in the session's."""
+    server = RedisServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture
