@@ -38,15 +38,20 @@ def main() -> int:
         story = Story(Reader(campaign.path).lines())
         violations = check(story)
     except KeyboardInterrupt:
-        print(f"\ninterrupted: journal and logs are in {folder}", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
+        _leave(folder, keep=given.keep)
         return 130
     found = report.figures(story, violations)
     print(json.dumps(found) if given.json else f"\n{report.text(found)}")
-    if violations or given.keep:
+    _leave(folder, keep=given.keep or bool(violations))
+    return 1 if violations else 0
+
+
+def _leave(folder: Path, *, keep: bool) -> None:
+    if keep:
         print(f"journal and logs are in {folder}", file=sys.stderr)
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if violations else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -87,7 +92,7 @@ class _Line:
         self._next = now + (0.5 if self._live else 15.0)
         line = (
             f"{now - self._began:4.0f} of {self._seconds:.0f} s: {tally.works} works, {tally.answers} answers,"
-            f" {tally.faults} faults {f'({tally.now})' if tally.now else ''}"
+            f" {tally.faults} faults, {tally.violations} violations {f'({tally.now})' if tally.now else ''}"
         )
         print(
             f"\r\033[K{line[:120]}" if self._live else line, end="" if self._live else "\n", file=sys.stderr, flush=True

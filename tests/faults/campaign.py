@@ -12,6 +12,7 @@ from tests.support.eventually import eventually
 from . import aftermath
 from .journal import Journal, Line, Reader
 from .kinds import Kind
+from .live import Live
 from .network import Network
 from .plan import Planned, plan
 from .servers import Servers
@@ -31,6 +32,7 @@ class Tally:
     works: int = 0
     runs: int = 0
     answers: int = 0
+    violations: int = 0
     now: str = "the fleet starts"
     ids: set[str] = field(default_factory=set)
 
@@ -62,15 +64,18 @@ class Campaign:
         seconds: float,
         kinds: Sequence[Kind],
         rate: float,
-        show: Callable[[Tally], None],
+        show: Callable[[Tally], None] | None = None,
     ) -> None:
+        """`show` is told several times a second how it stands."""
         self.path = folder / "journal.jsonl"
         self._folder = folder
         self._seed = seed
         self._seconds = seconds
         self._kinds = kinds
         self._rate = rate
-        self._show = show
+        self._watched = show is not None
+        self._show = show or (lambda _: None)
+        self._live: Live | None = None
         self._tally = Tally()
 
     def run(self) -> None:
@@ -84,6 +89,8 @@ class Campaign:
             stack.callback(servers.close)
             stage = Stage(self._folder, journal, network, servers)
             stack.callback(stage.end)
+            if self._watched:
+                self._live = stack.enter_context(contextlib.closing(Live(self.path)))
             with contextlib.closing(Watch(servers, journal)):
                 self._fill(stage)
                 self._break(stage)
@@ -137,6 +144,9 @@ class Campaign:
         stage.look_after(revive=revive)
         for line in self._reader.lines():
             self._tally.note(line)
+        if self._live is not None:
+            self._live.look()
+            self._tally.violations = self._live.violations
         self._show(self._tally)
 
     def _end(self, stage: Stage) -> None:

@@ -68,14 +68,14 @@ def _answered(story: Story) -> Iterator[tuple[float, str]]:
     for waiter in story.waiters.values():
         killed = story.killed_at(waiter.caller)
         if waiter.refused is None and waiter.accepted == math.inf:
-            if killed == math.inf:
+            if killed == math.inf and story.end > waiter.asked + _SUBMISSION:
                 yield waiter.asked, f"{waiter.number} ({waiter.kind}): the submission never came back"
         elif waiter.refused is not None:
             continue
         elif len(waiter.answers) > 1:
             yield waiter.last, f"{waiter.number} ({waiter.kind}) got {len(waiter.answers)} answers"
         elif not waiter.answers:
-            if killed > waiter.deadline + TOLERANCE:
+            if min(killed, story.end) > waiter.deadline + TOLERANCE:
                 yield waiter.deadline, f"{waiter.number} ({waiter.kind}) got no answer"
         elif waiter.last > waiter.deadline + TOLERANCE:
             late = waiter.last - waiter.deadline
@@ -370,7 +370,7 @@ def works_again(story: Story) -> Iterator[Recovery]:
     began = [run.began for run in story.runs]
     for window in story.windows:
         if window.redis and window.over < story.end:
-            first = min((at for at in began if at >= window.over), default=math.inf)
+            first = min((at for at in began if at >= window.over), default=story.end)
             yield Recovery(window.number, window.kind, first - window.over, "the first run")
 
 

@@ -16,9 +16,7 @@ SLICE = ("kill worker", "kill child", "lost replies", "kill redis", "failover", 
 
 
 def run(folder: Path, *, seconds: float, kinds: tuple[str, ...], rate: float = 30.0) -> Story:
-    campaign = Campaign(
-        folder, seed=1, seconds=seconds, kinds=[KINDS[kind] for kind in kinds], rate=rate, show=lambda _: None
-    )
+    campaign = Campaign(folder, seed=1, seconds=seconds, kinds=[KINDS[kind] for kind in kinds], rate=rate)
     campaign.run()
     return Story(Reader(campaign.path).lines())
 

@@ -1,13 +1,18 @@
 """Each invariant finds what breaks it, and lets pass what a fault excuses: journals written by hand."""
 
+import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults import live
 from tests.faults.checker import RULES, check
 from tests.faults.journal import Line
 from tests.faults.stage import LEASE
 from tests.faults.story import Story
+from tests.support.eventually import eventually
 
 ID = "default." + "0" * 32
 
@@ -74,15 +79,21 @@ def test_every_rule_is_tried_here() -> None:
 @pytest.mark.parametrize(
     "book",
     [
-        Book().accepted(0),
+        Book().accepted(0).heard(42),
         Book().accepted(0).answered(41.5, "WorkTimeout"),
         Book().accepted(0).answered(1).answered(1),
-        Book().write(0, "asks", "c1.1", n="c1.1/1", kind="quick", timeout=40.0),
+        Book().write(0, "asks", "c1.1", n="c1.1/1", kind="quick", timeout=40.0).heard(6),
     ],
     ids=["none", "late", "two", "no end of the submission"],
 )
 def test_an_answer_that_is_missing_late_or_one_too_many(book: Book) -> None:
     assert ANSWER in book.broken()
+
+
+def test_what_may_come_yet_is_no_violation() -> None:
+    """The journal is looked at while it is written, too."""
+    assert Book().accepted(0).heard(39).broken() == []
+    assert Book().fault(0, 1).heard(3).broken() == []
 
 
 def test_a_killed_caller_gets_none_and_a_stopped_one_when_it_goes_on() -> None:
@@ -207,3 +218,11 @@ OTHERS = [
 @pytest.mark.parametrize(("book", "rule"), OTHERS, ids=[rule for _, rule in OTHERS])
 def test_the_other_rules(book: Book, rule: str) -> None:
     assert book.broken() == [rule]
+
+
+def test_violations_are_counted_beside_a_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text("".join(json.dumps(line) + "\n" for line in Book().accepted(0).heard(42).lines))
+    monkeypatch.setattr(live, "_EVERY", 0.0)
+    with closing(live.Live(journal)) as count:
+        eventually(lambda: count.look() or count.violations == 1, what="the missing answer is counted")
