@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from celery import Celery, bootsteps, signals
@@ -16,6 +16,7 @@ from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
 from .aside import Aside
+from .exits import see_exits
 from .flushing import flush_in_order
 from .gate import Gate, refuse_compressed
 from .handing import hand_over_at_once
@@ -33,6 +34,15 @@ _CELERYS_RETRIES = 100
 _CELERYS_CONSUMER = "celery.worker.consumer:Consumer"
 
 _REDIS_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+_REDIS_OPTIONS: Final = {
+    # Messages are doorbells: kombu's copy of those a worker holds, two round trips each, protects nothing that the
+    # ledger doesn't. One that is lost with its worker is rung again.
+    "ack_emulation": False,
+    # A connection can die without a word. Whoever waits for an answer on it gives up after so many seconds, and a
+    # consumer that hears of no messages, nor that there are none, connects anew within about twice as many.
+    "socket_timeout": 5.0,
+    "health_check_interval": 5,
+}
 
 __all__ = ["create_app", "install", "queues_of"]
 
@@ -47,9 +57,7 @@ def create_app(settings: Settings) -> Celery:
         broker_write_url=url,
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
-        # Messages are doorbells: kombu's copy of those a worker holds, two round trips each, protects nothing that the
-        # ledger doesn't. One that is lost with its worker is rung again.
-        broker_transport_options={"ack_emulation": False} if url.startswith(_REDIS_SCHEMES) else {},
+        broker_transport_options=_REDIS_OPTIONS if url.startswith(_REDIS_SCHEMES) else {},
         # No message waits in a worker: one that asked must start, one that waits must be anybody's to take.
         worker_prefetch_multiplier=1,
         worker_send_task_events=True,
@@ -132,9 +140,10 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         # A pool of threads starts whatever the worker has taken: the ask and the start would drift apart.
         runtime.prefetch = Prefetch(runtime.settings.prefetch if runtime.killable else 0)
         if runtime.killable:
-            flush_in_order(runtime, worker.pool)
+            flush_in_order(runtime, worker.pool, worker.semaphore)
             hand_over_at_once(worker.pool)
             track_living_only(worker.pool)
+            see_exits(worker.pool, worker.semaphore)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
         inspector = Inspector(runtime, worker.app)
         aside = Aside(inspector.is_good)

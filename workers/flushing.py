@@ -1,45 +1,54 @@
 """What a prefork pool forgets when its worker's consumer ends: at shutdown, or when the broker's connection is lost.
 
-Celery flushes its pool then: it discards every job that no process has accepted as far as it has read, those that were
-sent and are run regardless among them. Nobody would read their results any more; their process would wait half a minute
-for that, and their claims would stand. So the pool first hears what its processes have to say, and what it then forgets
-goes back to the ledger. `_cache`, `_accepted` and `_write_to` are billiard's own and private: it is pinned by Celery,
-which is pinned below its next minor version.
+Celery flushes its pool then: it discards every job that no process has accepted as far as it has read, and takes all
+slots for free. But what was sent runs regardless: its claim would stand for ever, and the next work that asks would
+wait for a process that is at another. So what was sent to a living process is kept, what was not goes back to the
+ledger, and the slots of what runs stay taken. `_cache`, `_accepted` and the other underscored attributes are billiard's
+own and private: it is pinned by Celery, which is pinned below its next minor version.
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any, Final
+from typing import Any
 
 from .runtime import Runtime
 
-_PATIENCE: Final = 1.0  # seconds in which an idle process accepts what was sent to it
 
+def flush_in_order(runtime: Runtime, pool: Any, semaphore: Any) -> None:
+    """Puts this flush in the place of that of Celery's prefork pool, where it has one.
 
-def flush_in_order(runtime: Runtime, pool: Any) -> None:
-    """Puts this flush in the place of that of Celery's prefork pool, where it has one."""
+    `semaphore` is the worker's: it has a permit for each free slot.
+    """
     celerys = pool.flush
     if celerys is None:
         return
 
     def flush() -> None:
-        jobs = pool._pool._cache
-        _hear_acceptances(pool._pool)
-        forgotten = [job.correlation_id for job in list(jobs.values()) if not job._accepted and job._write_to is None]
+        processes = pool._pool
+        processes.maintain_pool()  # what was sent to the dead is the pool's again, and their pipes are gone
+        waiting = [job for job in list(processes._cache.values()) if not job._accepted]
+        sent = [job for job in waiting if job._write_to is not None and job._write_to._is_alive()]
+        for job in sent:
+            job._accepted = True  # as good as: it is in the pipe of a process that reads it next
         celerys()
-        for id in forgotten:
-            for claim in runtime.claims_on(id):
-                claim.forgotten = True
+        for job in sent:
+            job._accepted = job._worker_pid is not None
+            if not job._accepted and job._write_to.dead:
+                job.discard()  # died in between
+        take_slots(processes, semaphore)
+        kept = set(processes._cache.values())
+        for job in waiting:
+            if job not in kept and not job.ready():
+                _give_back(runtime, job.correlation_id)
 
     pool.flush = flush
 
 
-def _hear_acceptances(pool: Any) -> None:
-    give_up_at = time.monotonic() + _PATIENCE
-    while time.monotonic() < give_up_at:
-        sent = [job for job in list(pool._cache.values()) if job._write_to is not None and not job._accepted]
-        if not sent:
-            return
-        for job in sent:
-            pool.process_flush_queues(job._write_to)
+def take_slots(processes: Any, semaphore: Any) -> None:
+    """Has the semaphore know of every job that the pool has."""
+    semaphore.value = min(semaphore.value, max(semaphore.initial_value - len(processes._cache), 0))
+
+
+def _give_back(runtime: Runtime, id: str) -> None:
+    for claim in runtime.claims_on(id):
+        claim.forgotten = True

@@ -14,6 +14,7 @@ from ..interest.records import lane_of
 from .aside import Aside
 from .ladder import Ladder
 from .runtime import Claim, Runtime
+from .unheard import Unheard
 
 _log = logging.getLogger(__name__)
 _BEAT: Final = 1.0  # seconds
@@ -31,6 +32,7 @@ class Monitor:
         self._worker = worker
         self._ledger: Ledger = runtime.open_ledger()
         self._ladder = Ladder(runtime, self._ledger)
+        self._unheard = Unheard(runtime)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="askfirst-monitor", daemon=True)
         self._beat_at = 0.0
@@ -77,6 +79,7 @@ class Monitor:
             for lane in self._runtime.lanes:
                 self._beat(lane)
             self._look_after_prefetch()
+            self._unheard.rescue()
             self._aside.flush(self._ledger)
         if now >= self._publish_at:
             # Again and again: a ledger that lost its data must learn anew what there is.

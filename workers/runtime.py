@@ -166,6 +166,8 @@ class Runtime:
     @property
     def slots(self) -> int:
         """How many works the pool runs at once; operators change it while it runs."""
+        if self.killable and self.pool._pool is None:
+            return 0  # Celery's pool has ended before its worker
         return int(self.pool.num_processes)
 
     def slots_for(self, lane: str) -> int:

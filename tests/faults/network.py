@@ -94,10 +94,7 @@ class Road:
 
     def mend(self) -> None:
         """All is well again; connections on which something got lost are cut."""
-        if self._deaf or self._mute:
-            self.cut()
-        self._deaf = False
-        self.delay = 0.0
+        self._network.call(self._mend)
 
     async def close(self) -> None:
         self._server.close()
@@ -107,6 +104,13 @@ class Road:
     def _cut(self) -> None:
         for task in self._tasks:
             task.cancel()
+
+    def _mend(self) -> None:
+        # In one go: on a connection made after the cut nothing may get lost, for nobody would cut that one.
+        if self._deaf or self._mute:
+            self._cut()
+        self._deaf = False
+        self.delay = 0.0
 
     async def _connect(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

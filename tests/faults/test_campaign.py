@@ -21,8 +21,6 @@ def run(folder: Path, *, seconds: float, kinds: tuple[str, ...], rate: float = 3
     return Story(Reader(campaign.path).lines())
 
 
-# Once in some runs a work goes on RUNNING when all is over, its message in the queue: it is not known yet why.
-@pytest.mark.slow
 def test_a_fleet_keeps_its_promises_whatever_breaks(tmp_path: Path) -> None:
     story = run(tmp_path, seconds=32.0, kinds=SLICE)
     violations = check(story)

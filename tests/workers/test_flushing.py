@@ -1,83 +1,91 @@
-"""Celery's prefork pool is made to listen to its processes before it forgets, and what it forgets goes back."""
+"""A prefork pool whose worker lost its broker keeps what its processes have, and gives back the rest."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
 
 from askfirst.config import Settings
 from askfirst.workers.flushing import flush_in_order
 from askfirst.workers.runtime import Claim, Runtime
+from tests.support.eventually import eventually
+from tests.support.prefork import PROCESSES, Pool, pool_on_a_loop
 
 
-@dataclass
-class Job:
-    """A job of the pool, as billiard has it."""
-
-    correlation_id: str
-    _write_to: str | None = None
-    _accepted: bool = False
-
-
-@dataclass
-class AsynPool:
-    """The pool below Celery's: its processes accept what was sent to them at the third time of listening."""
-
-    _cache: dict[int, Job]
-    heard: list[str] = field(default_factory=list)
-
-    def process_flush_queues(self, process: str) -> None:
-        self.heard.append(process)
-        for job in self._cache.values():
-            job._accepted |= job._write_to == process and self.heard.count(process) == 3
+@pytest.fixture
+def runtime() -> Runtime:
+    """A worker that has claims on works a, b and c."""
+    runtime = Runtime(Settings(), None, own=True)
+    for id in "abc":
+        runtime.add_claim(Claim(id, fence=f"1:{id}", deadline_at=0.0, grace=5.0, kill=lambda: None))
+    return runtime
 
 
-class Pool:
-    def __init__(self, *jobs: Job) -> None:
-        self._pool = AsynPool(dict(enumerate(jobs)))
+@pytest.fixture
+def pool(runtime: Runtime) -> Iterator[Pool]:
+    with pool_on_a_loop() as pool:
+        flush_in_order(runtime, pool.celerys, pool.semaphore)
+        pool.listen()
+        yield pool
 
-    def flush(self) -> None:
-        """As Celery's: what nobody has accepted is forgotten."""
-        for number, job in list(self._pool._cache.items()):
-            if not job._accepted:
-                del self._pool._cache[number]
+
+def forgotten(runtime: Runtime) -> list[str]:
+    return [claim.id for claim in runtime.claims() if claim.forgotten]
+
+
+def test_what_was_sent_is_kept_and_told_when_it_has_run(pool: Pool, runtime: Runtime) -> None:
+    ended: list[float] = []
+    job = pool.apply(abs, -1.0, callback=ended.append, correlation_id="a")
+    eventually(lambda: pool.turn() and job._write_to is not None, what="it is sent")
+    pool.semaphore.clear()  # Celery's consumer takes all slots for free
+    pool.celerys.flush()
+    assert not forgotten(runtime)
+    assert ended or pool.semaphore.value == PROCESSES - 1
+    eventually(lambda: pool.turn() and ended == [1.0], what="its result is heard")
+    assert pool.semaphore.value == PROCESSES
+
+
+def test_a_slot_whose_work_runs_on_stays_taken(pool: Pool) -> None:
+    job = pool.apply(time.sleep, 1.0)
+    eventually(lambda: pool.turn() and job._accepted, what="it runs")
+    pool.semaphore.clear()
+    pool.celerys.flush()
+    assert pool.semaphore.value == PROCESSES - 1
+    eventually(lambda: pool.turn() and job.ready(), what="it ends")
+    assert pool.semaphore.value == PROCESSES
+
+
+def test_what_was_not_sent_is_forgotten_and_goes_back(pool: Pool, runtime: Runtime) -> None:
+    pool.apply(abs, 1, correlation_id="a")
+    pool.apply(abs, 1, correlation_id="an ordinary task")
+    pool.semaphore.clear()
+    pool.celerys.flush()
+    assert forgotten(runtime) == ["a"]
+    assert not pool.processes._cache
+    assert pool.semaphore.value == PROCESSES
+
+
+def test_what_was_sent_to_a_process_that_died_goes_back(pool: Pool, runtime: Runtime) -> None:
+    for pid in pool.pids:
+        os.kill(pid, signal.SIGSTOP)  # takes nothing any more
+    job = pool.apply(abs, 1, correlation_id="a")
+    eventually(lambda: pool.turn() and job._write_to is not None, what="it is sent")
+    for pid in pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    for process in pool.processes._pool:
+        process.join(5)
+    pool.celerys.flush()
+    assert forgotten(runtime) == ["a"]
+    assert not pool.processes._cache
 
 
 class PoolThatNeverFlushes:
     flush: Callable[[], None] | None = None
 
 
-def claims(*ids: str) -> Runtime:
-    runtime = Runtime(Settings(), None, own=True)
-    for id in ids:
-        runtime.add_claim(Claim(id, fence=f"1:{id}", deadline_at=0.0, grace=5.0, kill=lambda: None))
-    return runtime
-
-
-def test_what_was_sent_is_heard_of_before_the_pool_forgets() -> None:
-    pool = Pool(Job("a", "process 1"), Job("b", "process 2"), Job("c", "process 3", _accepted=True))
-    runtime = claims("a", "b", "c")
-    flush_in_order(runtime, pool)
-    pool.flush()
-    assert [job.correlation_id for job in pool._pool._cache.values()] == ["a", "b", "c"]
-    assert set(pool._pool.heard) == {"process 1", "process 2"}
-    assert not any(claim.forgotten for claim in runtime.claims())
-
-
-def test_what_was_not_sent_is_forgotten_and_goes_back() -> None:
-    pool = Pool(Job("a"), Job("b", "process 1"))
-    runtime = claims("a", "b")
-    flush_in_order(runtime, pool)
-    pool.flush()
-    assert {claim.id: claim.forgotten for claim in runtime.claims()} == {"a": True, "b": False}
-
-
-def test_jobs_that_are_no_works_are_forgotten_as_ever() -> None:
-    pool = Pool(Job("an ordinary task"))
-    flush_in_order(claims(), pool)
-    pool.flush()
-    assert pool._pool._cache == {}
-
-
-def test_a_pool_without_a_flush_is_left_as_it_is() -> None:
+def test_a_pool_without_a_flush_is_left_as_it_is(runtime: Runtime) -> None:
     pool = PoolThatNeverFlushes()
-    flush_in_order(claims(), pool)
+    flush_in_order(runtime, pool, None)
     assert pool.flush is None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from askfirst import submit_work
 from askfirst.config import Settings
 from askfirst.interest import keys
+from askfirst.interest.ledger import Ledger, Policy
+from askfirst.interest.line import Line
 from askfirst.waiters import configure
 from askfirst.workers.runtime import Runtime
 from tests.support import works
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet, Worker, lines
+from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer, free_port
 
 
@@ -32,11 +36,18 @@ def own_fleet(own_redis: RedisServer, tmp_path: Path, pool: str) -> Iterator[Fle
     settings = Settings(redis_url=own_redis.url(), namespace="own", connect_timeout=0.5, retention=60.0)
     worker = Worker(settings, tmp_path, pool=pool, concurrency=2)
     fleet = Fleet(settings, own_redis.client(), worker, slots=2)
-    configure(settings)
-    yield fleet
-    configure(settings)
+    with calling(settings):
+        yield fleet
     fleet.close()
     worker.close()
+
+
+@contextmanager
+def calling(settings: Settings) -> Iterator[None]:
+    """This process is a caller of that fleet."""
+    configure(settings)
+    yield
+    configure(settings)  # closes what the first has opened
 
 
 @pytest.mark.parametrize("pool", ["prefork"])
@@ -52,6 +63,23 @@ def test_a_result_made_during_an_outage_arrives_after_it(
     assert waiter.result(timeout=15) == "slept"
     assert lines(proof) == ["began", "ended"]
     assert submit_work(works.add, a=1, timeout=20).result() == 2
+
+
+@pytest.mark.slow  # kombu looks every five seconds whether its consumer's connection lives
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_worker_whose_connections_died_without_a_word_works_on(
+    own_redis: RedisServer, tmp_path: Path, pool: str
+) -> None:
+    settings = Settings(redis_url=own_redis.url(), namespace="own", connect_timeout=0.5, retention=60.0)
+    ledger = Ledger(Line(own_redis.url(), 2.0), "own", Policy())
+    with closing(ledger.line), calling(settings), Proxy(own_redis.port) as road:
+        behind = settings.model_copy(update={"redis_url": own_redis.url(port=road.port)})
+        with closing(Worker(behind, tmp_path, pool=pool, concurrency=2)) as worker:
+            worker.wait_until_heard(ledger)
+            assert submit_work(works.add, a=1).result(10) == 2
+            road.swallow()
+            assert submit_work(works.add, a=1).result(25) == 2
+            assert worker.stop() == 0
 
 
 @pytest.mark.parametrize("pool", ["threads"])

@@ -1,0 +1,86 @@
+"""A work that no process of the pool takes is freed: its process is replaced, or the work goes back."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from askfirst.config import Settings
+from askfirst.workers import unheard
+from askfirst.workers.exits import see_exits
+from askfirst.workers.runtime import Claim, Runtime
+from askfirst.workers.unheard import Unheard
+from tests.support.eventually import eventually
+from tests.support.prefork import Pool, pool_on_a_loop
+
+SILENCE = 0.3
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    monkeypatch.setattr(unheard, "SILENCE", SILENCE)
+    with pool_on_a_loop() as pool:
+        see_exits(pool.celerys, pool.semaphore)
+        pool.listen()
+        yield pool
+
+
+@pytest.fixture
+def runtime(pool: Pool) -> Runtime:
+    """A worker that has a claim on work a."""
+    runtime = Runtime(Settings(), None, own=True)
+    runtime.pool, runtime.killable = pool.celerys, True
+    runtime.add_claim(Claim("a", fence="1:a", deadline_at=0.0, grace=5.0, kill=lambda: None))
+    return runtime
+
+
+def heard(pool: Pool, runtime: Runtime) -> Any:
+    """Gives the pool work a, which is heard of when a process has taken it."""
+
+    def accept(pid: int, _: float) -> None:
+        for claim in runtime.claims():
+            claim.pid = pid
+
+    return pool.apply(time.sleep, 0.5, correlation_id="a", accept_callback=accept)
+
+
+def test_a_process_that_takes_nothing_is_replaced_and_another_does_the_work(pool: Pool, runtime: Runtime) -> None:
+    hang = list(pool.pids)
+    for pid in hang:
+        os.kill(pid, signal.SIGSTOP)
+    job = heard(pool, runtime)
+    silent = Unheard(runtime)
+    eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="the work is done")
+    (claim,) = runtime.claims()
+    assert claim.pid not in (None, *hang)
+    assert not claim.forgotten
+
+
+def test_what_the_pool_has_lost_goes_back(pool: Pool, runtime: Runtime) -> None:
+    silent = Unheard(runtime)
+    silent.rescue()
+    assert not runtime.claims()[0].forgotten
+    eventually(lambda: silent.rescue() or runtime.claims()[0].forgotten, within=SILENCE + 1)
+
+
+def test_a_work_that_waits_for_processes_at_other_works_is_left_in_peace(pool: Pool, runtime: Runtime) -> None:
+    before = list(pool.pids)
+    others = [pool.apply(time.sleep, 1.0) for _ in before]
+    eventually(lambda: pool.turn() and all(job._accepted for job in others), what="all processes are at work")
+    pool.semaphore.release()
+    job = heard(pool, runtime)
+    silent = Unheard(runtime)
+    eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="its turn comes")
+    assert pool.pids == before
+    assert not runtime.claims()[0].forgotten
+
+
+def test_a_work_that_runs_is_left_in_peace(pool: Pool, runtime: Runtime) -> None:
+    before = list(pool.pids)
+    job = heard(pool, runtime)
+    silent = Unheard(runtime)
+    eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="it ends")
+    assert pool.pids == before

@@ -1,0 +1,57 @@
+"""Works that the pool was given and that no process takes: theirs hangs, or the pool has lost them.
+
+The claim of such a work is renewed as if it ran, so nobody else would ever run it. `_cache` and `_worker_pid` are
+billiard's own and private: it is pinned by Celery, which is pinned below its next minor version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from typing import Final
+
+from .runtime import Runtime
+
+_log = logging.getLogger(__name__)
+SILENCE: Final = 10.0
+"""Seconds without a word of a process that has got a work: one that is idle takes it within milliseconds."""
+
+
+class Unheard:
+    """Looks after them, in the monitor's thread, whenever it is told to look."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._silent_since: dict[str, float] = {}
+        """By the fence of a claim: when it was first seen without a process, although there are some at nothing."""
+
+    def rescue(self) -> None:
+        """Ends the processes that are at nothing: the pool has others do their works. What it has lost goes back."""
+        claims = [claim for claim in self._runtime.claims() if claim.pid is None and not claim.forgotten]
+        if not claims or not self._runtime.killable:
+            self._silent_since.clear()
+            return
+        jobs = list(self._runtime.pool._pool._cache.values())
+        known = {job.correlation_id for job in jobs}
+        idle = self._idle({job._worker_pid for job in jobs})
+        now = time.monotonic()
+        # Where no process is idle the pool will come to what it knows.
+        waiting = [claim for claim in claims if idle or claim.id not in known]
+        self._silent_since = {claim.fence: self._silent_since.get(claim.fence, now) for claim in waiting}
+        silent = [claim for claim in waiting if now - self._silent_since[claim.fence] > SILENCE]
+        if not silent:
+            return
+        _log.error("no process takes %s: those that are at nothing are replaced", ", ".join(each.id for each in silent))
+        self._silent_since.clear()
+        for pid in idle:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for claim in silent:
+            claim.forgotten = claim.id not in known
+
+    def _idle(self, at_work: set[int | None]) -> set[int]:
+        """The processes that have accepted nothing."""
+        return set(self._runtime.pool.info["processes"]) - at_work - {claim.pid for claim in self._runtime.claims()}
