@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from .units import Rate, seconds, size_in_bytes
 from .units import rate as as_rate
-from .urls import checked_broker_url, checked_redis_url
+from .urls import checked_broker_url, checked_database_url, checked_redis_url
 
 DEFAULT_LANE = "default"
 """The lane of a work type that names none, and what the default pool serves."""
@@ -241,6 +241,10 @@ class Settings(BaseSettings):
     schedule_history: Count = Field(1000, description="Entries of its history that are kept of each schedule.")
     schedule_history_age: PositiveSeconds = Field(
         90 * 86400.0, description="Seconds for which an entry of a schedule's history is kept at most."
+    )
+    schedule_mirror: Annotated[str, AfterValidator(checked_database_url)] | None = Field(
+        None,
+        description="SQL database of the mirror of that history, as SQLAlchemy writes it: sqlite:///… or postgresql+…://",
     )
     gateway_expose: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (), description='Work types that HTTP callers may ask for, by name or pattern ("reports.*"). None by default.'

@@ -62,6 +62,16 @@ def checked_broker_url(url: str) -> Url:
     return Url(url)
 
 
+def checked_database_url(url: str) -> Url:
+    """The URL, if it looks like one SQLAlchemy takes (dialect+driver://…).
+
+    Raises ValueError otherwise. The text never shows the password.
+    """
+    if not re.match(r"[A-Za-z][A-Za-z0-9+_]*://", url):
+        raise ValueError(f"expected a database URL (as in sqlite:///history.db), got {redacted(url)!r}")
+    return Url(url)
+
+
 def _not_a_redis_url(url: str) -> ValueError:
     schemes = ", ".join(f"{scheme}://" for scheme in REDIS_SCHEMES)
     return ValueError(f"expected a Redis URL ({schemes}, with a valid port), got {redacted(url)!r}")

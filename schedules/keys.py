@@ -40,6 +40,15 @@ class ScheduleKeys:
         """Hash: calendar → its definition (JSON); the empty name has the number of changes. No TTL."""
         return f"{self.base}:calendars"
 
+    @property
+    def outbox(self) -> str:
+        """Hash: `instant id` → an entry that the SQL mirror hasn't yet, behind the number of its change.
+
+        There is one only while there is a mirror. The empty field counts what found no room, `#` counts changes, `@` is
+        where the copy of what was there before the mirror has got to. TTL: a week after it was last heard of.
+        """
+        return f"{self.base}:outbox"
+
     def schedule(self, id: str) -> str:
         """Hash: definition, revision, lane, cursor (the last nominal instant decided, ms), pause, failures. No TTL."""
         return f"{self.base}:schedule:{id}"

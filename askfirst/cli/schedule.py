@@ -262,6 +262,38 @@ def run(given: Given, imports: tuple[str, ...], loglevel: str) -> None:
         Scheduler(default_client()).run(threading.Event())
 
 
+@schedule.command()
+@click.argument("database", required=False, metavar="[URL]")
+@click.option("--loglevel", type=click.Choice(("debug", "info", "warning", "error")), default="info", show_default=True)
+@pass_given
+def mirror(given: Given, database: str | None, loglevel: str) -> None:
+    """Keep the history in a SQL database too, until SIGTERM or Ctrl-C.
+
+    URL is as SQLAlchemy writes it, by default the setting schedule_mirror: others see a password on the command line.
+    """
+    import logging
+    import threading
+    from importlib.util import find_spec
+
+    from .told import until_told_to_stop
+
+    if find_spec("sqlalchemy") is None:
+        raise CommandError("SQLAlchemy not installed: pip install 'askfirst[library]'", Exit.USAGE)
+    logging.basicConfig(level=loglevel.upper(), format="[%(asctime)s: %(levelname)s] %(message)s")
+    settings = given.configure()
+    url = database or settings.schedule_mirror
+    if url is None:
+        raise CommandError("expected the URL of a database, or the setting schedule_mirror", Exit.USAGE)
+    from askfirst.schedules.mirror import Mirror
+    from askfirst.waiters.client import default_client
+
+    with until_told_to_stop():
+        mirror = Mirror(default_client(), url)
+        mirror.round()  # says at once what is wrong, instead of trying for ever
+        click.echo(f"mirror of namespace {settings.namespace}: ready")
+        mirror.run(threading.Event())
+
+
 def _print_schedules(found: Iterable[ScheduleStatus]) -> None:
     rows = table("id", "work type", "next", "state", "open", "tags")
     for each in found:

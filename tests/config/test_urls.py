@@ -2,7 +2,7 @@
 
 import pytest
 
-from askfirst.config.urls import Url, checked_broker_url, checked_redis_url, redacted
+from askfirst.config.urls import Url, checked_broker_url, checked_database_url, checked_redis_url, redacted
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,10 @@ def test_a_broker_url_needs_a_scheme_and_nothing_else() -> None:
     assert checked_broker_url("amqp://a:b@one//;amqp://c:d@two//")
     with pytest.raises(ValueError, match=r"expected a broker URL .*, got 'user:\*\*\*@host'"):
         checked_broker_url("user:hush@host")
+
+
+def test_a_database_url_needs_a_dialect_and_nothing_else() -> None:
+    for url in ("sqlite:///history.db", "postgresql+psycopg://me:hush@host/audit"):
+        assert checked_database_url(url) == url
+    with pytest.raises(ValueError, match=r"expected a database URL .*, got 'user:\*\*\*@host'"):
+        checked_database_url("user:hush@host")

@@ -104,5 +104,5 @@ class Desk:
         """Deletes all; nothing may be left of it."""
         for status in self.manager.page(tag=None, prefix="", after="", limit=10_000):
             self.manager.delete(status.id, "test")
-        self.redis.delete(self.keys.calendars)
+        self.redis.delete(self.keys.calendars, self.keys.outbox)
         assert self.redis.keys(f"{self.keys.base}*") == []

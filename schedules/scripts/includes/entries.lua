@@ -4,6 +4,9 @@
 -- its nominal time in ms, with a `t` behind it where somebody triggered it by hand, and an `r` where the entry stands for a
 -- row of instants with the same fate.
 
+--
+-- @include outbox
+
 local TRIMMED_AT_ONCE = 20
 
 local function read_entry(id, instant)
@@ -12,8 +15,10 @@ local function read_entry(id, instant)
 end
 
 local function write_entry(id, entry)
-  redis.call('HSET', entries_key(id), entry.instant, cjson.encode(entry))
+  local text = cjson.encode(entry)
+  redis.call('HSET', entries_key(id), entry.instant, text)
   redis.call('ZADD', history_key(id), entry.nominal, entry.instant)
+  tell_mirror(id, entry.instant, text)
 end
 
 local function is_over(id, instant)

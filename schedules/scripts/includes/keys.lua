@@ -4,6 +4,7 @@ local ids_key = base .. ':ids'
 local due_key = base .. ':due'
 local agenda_key = base .. ':agenda'
 local calendars_key = base .. ':calendars'
+local outbox_key = base .. ':outbox'
 local function schedule_key(id) return base .. ':schedule:' .. id end
 local function open_key(id) return base .. ':open:' .. id end
 local function buffered_key(id) return base .. ':buffered:' .. id end
