@@ -81,6 +81,7 @@ class Manager:
         """Writes a definition; whether that changed anything."""
         callee = self.check(schedule)
         text = schedule.to_json()
+        self._announce(schedule.work)  # first: who may not do that, must not have put anything
         for _ in range(_TRIES):
             known = self.store.record(schedule.id)
             if known is not None and known.definition == text:
@@ -94,7 +95,6 @@ class Manager:
             if self.store.put(
                 schedule.id, text, callee.lane, schedule.tags, known=known, reached=reached, next_due=next_due
             ):
-                self._announce(schedule.work)
                 return True
             self._end_what_has_not_started(schedule.id)
         raise LedgerUnavailable(f"schedule {schedule.id!r} is changed by others all the time")

@@ -1,4 +1,4 @@
-"""Producer, worker and reader do what they are for over TLS, and nothing else."""
+"""Producer, scheduler, worker and reader do what they are for over TLS, and nothing else."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -97,7 +97,7 @@ def waiting(producer: Client, tmp_path: Path) -> Iterator[str]:
         yield waiter.id
 
 
-@pytest.mark.parametrize("user", ["producer", "reader"])
+@pytest.mark.parametrize("user", ["producer", "scheduler", "reader"])
 def test_who_is_no_worker_cannot_claim(
     ledger_of: Callable[[str], Ledger], secure_redis: SecureRedis, waiting: str, user: str
 ) -> None:
@@ -109,7 +109,7 @@ def test_who_is_no_worker_cannot_claim(
     assert secure_redis.denied() != []
 
 
-@pytest.mark.parametrize("user", ["producer", "reader"])
+@pytest.mark.parametrize("user", ["producer", "scheduler", "reader"])
 def test_who_is_no_worker_cannot_finish_or_give_back(
     ledger_of: Callable[[str], Ledger], waiting: str, user: str
 ) -> None:
@@ -144,7 +144,7 @@ WRITING = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("user", ["producer", "worker", "reader"])
+@pytest.mark.parametrize("user", ["producer", "scheduler", "worker", "reader"])
 def test_nobody_of_the_fleet_can_do_what_it_does_not_need(secure_redis: SecureRedis, user: str) -> None:
     with contextlib.closing(secure_redis.client(user)) as client:
         for command in NEEDED_BY_NOBODY:
