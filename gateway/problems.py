@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 from ..interest.errors import (
+    DuplicateWork,
     InvalidPayload,
     LedgerUnavailable,
     UnknownWork,
@@ -81,6 +82,8 @@ def problem_of(error: WorkError, **more: Any) -> Problem:
         case InvalidPayload():
             fields = [{"field": _encodable(field), "message": _encodable(what)} for field, what in error.fields]
             return Problem(422, "invalid-payload", "The payload is not valid", text, errors=fields, **more)
+        case DuplicateWork():
+            return Problem(422, "key-reused", "The Idempotency-Key came with another payload before", **more)
         case UnknownWork():
             return Problem(404, "unknown-work-type", "No such work type", text, **more)
         case WorkTimeout():

@@ -426,6 +426,7 @@ class Ledger:
             key=first.key,
             importance=first.importance,
             on_duplicate=first.on_duplicate,
+            digest=first.digest,
             timeout=milliseconds(first.timeout),
             delay=milliseconds(first.delay),
             retention=milliseconds(first.retention),

@@ -63,7 +63,8 @@ class Claim:
 class Submission:
     """One work as its caller hands it over.
 
-    `latest` is when the caller has lost the right to submit it, in ms of the Redis clock; 0 is never.
+    `digest` is the payload's where `on_duplicate` is "once": a key stands for one payload then. `latest` is when the
+    caller has lost the right to submit it, in ms of the Redis clock; 0 is never.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Submission:
     partition: str = ""
     importance: str = "normal"
     on_duplicate: str = "join"
+    digest: str = ""
     delay: float = 0.0
     latest: int = 0
 

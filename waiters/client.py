@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import itertools
+import json
 import logging
 import math
 import os
@@ -246,6 +248,7 @@ class Client:
             partition=partition,
             importance=options.importance,
             on_duplicate=options.on_duplicate,
+            digest=_digest(text) if options.on_duplicate == "once" else "",
             delay=options.delay,
         )
 
@@ -310,6 +313,11 @@ class Client:
 
     def _interest(self, detached: bool) -> str:
         return new_interest(self.caller, next(self._numbers), detached=detached)
+
+
+def _digest(text: str) -> str:
+    """Of the payload, in whatever order its fields came."""
+    return hashlib.sha256(json.dumps(json.loads(text), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _rejection(name: str, answer: Submitted) -> WorkRejected:

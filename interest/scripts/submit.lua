@@ -3,7 +3,8 @@
 --
 -- KEYS   lane, and the queue's list where the broker is this Redis
 -- ARGV   as named below; `timeout`, `delay` and `retention` in ms; `key` may be empty; `on_duplicate` is join, reject,
---        replace, or once: join, and what the function made of the key is the answer while its record is kept;
+--        replace, or once: join, and what the function made of the key is the answer while its record is kept, but a
+--        duplicate if the key came with a payload of another `digest`, which may be empty;
 --        `importance` is critical, normal or sheddable; `latest` is when (ms of this server's clock) the caller
 --        has lost the right to submit, or 0. Then, for each work, `id`, `interest` as in includes/interest.lua,
 --        `partition`, which may be empty, and `letter`, the end of the Celery message
@@ -17,7 +18,7 @@
 -- @include ending
 -- @include record
 -- @include admission
-local name, key, importance, on_duplicate, timeout, delay, retention, latest = unpack(ARGV)
+local name, key, importance, on_duplicate, digest, timeout, delay, retention, latest = unpack(ARGV)
 local deadline = now + timeout
 local delayed = tonumber(delay) > 0
 timeout, retention, latest = tonumber(timeout), tonumber(retention), tonumber(latest)
@@ -37,9 +38,13 @@ local function submit(id, interest, partition, letter)
   local predecessor, replaced, room = nil, nil, 0
   if key ~= '' then
     local other = redis.call('HGET', key_key(key), name)
-    local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor') or {}
-    if on_duplicate == 'once' and (found[1] == 'COMPLETED' or found[1] == 'FAILED') then return { 'joined', other, 0 } end
-    if found[1] == 'PENDING' or found[1] == 'RUNNING' then
+    local found = other and redis.call('HMGET', work_key(other), 'state', 'stopping', 'predecessor', 'digest') or {}
+    local live = found[1] == 'PENDING' or found[1] == 'RUNNING'
+    if on_duplicate == 'once' and (found[1] == 'COMPLETED' or found[1] == 'FAILED' or live and not found[2]) then
+      if found[4] and found[4] ~= digest then return { 'duplicate', other, 0 } end
+      if not live then return { 'joined', other, 0 } end
+    end
+    if live then
       if on_duplicate == 'reject' then return { 'duplicate', other, 0 } end
       if (on_duplicate == 'join' or on_duplicate == 'once') and not found[2] then
         add_interest(other, interest, deadline)
@@ -63,12 +68,13 @@ local function submit(id, interest, partition, letter)
   if key ~= '' then redis.call('HSET', key_key(key), name, id) end
   local work = { id = id, name = name, key = key, partition = partition, importance = importance, interest = interest,
     deadline = deadline, retention = retention, letter = letter }
+  local more = digest ~= '' and { 'digest', digest } or {}
   if delayed then
-    create(work, 'state', 'PENDING', 'rings', 0, 'due', now + delay)
+    create(work, 'state', 'PENDING', 'rings', 0, 'due', now + delay, unpack(more))
     redis.call('ZADD', index_key('PENDING'), now + delay, id)
   else
     local cost = cost_of(name, in_partition)
-    create(work, 'state', 'PENDING', 'rings', 1, 'rung_at', now, 'queued', cost)
+    create(work, 'state', 'PENDING', 'rings', 1, 'rung_at', now, 'queued', cost, unpack(more))
     enter_queue(importance, cost)
     publish(id, 1, deadline, letter, importance)
   end
@@ -80,5 +86,5 @@ local function submit(id, interest, partition, letter)
 end
 
 local reply = { letters }
-for i = 9, #ARGV, 4 do reply[#reply + 1] = submit(unpack(ARGV, i, i + 3)) end
+for i = 10, #ARGV, 4 do reply[#reply + 1] = submit(unpack(ARGV, i, i + 3)) end
 return reply

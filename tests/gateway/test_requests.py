@@ -1,15 +1,18 @@
 """Submitting, looking and cancelling by HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.gateway.served import Served
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, lines
 
 WORKS = "/v1/work/tests.support.works."
+JSON = {"Content-Type": "application/json"}
 
 
 def ended(web: httpx.Client, location: str) -> dict[str, Any]:
@@ -150,3 +153,30 @@ def test_importance_and_deadline_reach_the_work(web: httpx.Client, fleet: Fleet,
         assert left.total_seconds() == pytest.approx(7, abs=0.01)
         assert fleet.redis.llen(fleet.ledger.keys("default").queue) == 1  # that of critical works
         web.delete(answer.headers["Location"])
+
+
+def test_a_key_stands_for_one_payload(web: httpx.Client, bob: httpx.Client, tmp_path: Path) -> None:
+    proof, key = tmp_path / "proof", {"Idempotency-Key": f"one {tmp_path}"[:128]}
+    first = web.post(f"{WORKS}prove?wait=10", json={"proof": str(proof), "line": "a"}, headers=key)
+    again = web.post(f"{WORKS}prove?wait=10", content=f'{{"line":"a", "proof": "{proof}"}}', headers=key | JSON)
+    assert (first.json()["id"], first.status_code) == (again.json()["id"], again.status_code)
+    for wait in ("", "?wait=5"):
+        other = web.post(f"{WORKS}prove{wait}", json={"proof": str(proof), "line": "b"}, headers=key)
+        assert (other.status_code, other.json()["type"]) == (422, "urn:askfirst:key-reused")
+    assert bob.post(f"{WORKS}prove?wait=10", json={"proof": str(proof), "line": "c"}, headers=key).is_success
+    assert lines(proof) == ["a", "c"]
+
+
+def test_of_two_payloads_of_a_key_at_once_one_runs(served: Served, tmp_path: Path) -> None:
+    proof, key = tmp_path / "proof", {"Idempotency-Key": f"at once {tmp_path}"[:128]}
+
+    def post(n: int) -> tuple[str, int]:
+        line = "ab"[n % 2]
+        with served.client() as client:
+            answer = client.post(f"{WORKS}prove?wait=10", json={"proof": str(proof), "line": line}, headers=key)
+        return line, answer.status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = set(pool.map(post, range(20)))
+    [ran] = lines(proof)
+    assert answers == {(ran, 200), ("b" if ran == "a" else "a", 422)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from askfirst.interest.records import Outcome
+from askfirst.interest.records import Outcome, Submitted
 from askfirst.interest.states import Reason, State, Verdict
 from tests.support.lanes import Lane
 
@@ -171,3 +171,32 @@ def test_works_that_have_nothing_in_common_are_taken_in_together(lane: Lane) -> 
     answers = lane.ledger.submit_each([one, two])
     assert [(answer.status, answer.id) for answer in answers] == [("accepted", one.id), ("accepted", two.id)]
     assert [lane.status(each.id).name for each in (one, two)] == ["one", "two"]
+
+
+def once(lane: Lane, digest: str) -> Submitted:
+    """What becomes of a request that is sent again, or of another one under its key."""
+    return lane.ledger.submit(lane.submission("bob", key="k", on_duplicate="once", digest=digest))
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.RUNNING, State.COMPLETED, State.FAILED])
+def test_a_key_that_is_used_once_stands_for_one_payload(lane: Lane, state: State) -> None:
+    how = {"key": "k", "on_duplicate": "once", "digest": "one"}
+    if state.ended:
+        first = lane.ended(state, **how)
+    else:
+        first = lane.running(**how) if state is State.RUNNING else lane.submit(**how)
+    callers = lane.status(first.id).callers
+    assert (once(lane, "two").status, once(lane, "two").id) == ("duplicate", first.id)
+    assert lane.status(first.id).callers == callers
+    assert (once(lane, "one").status, once(lane, "one").id) == ("joined", first.id)
+
+
+def test_a_key_whose_work_was_cancelled_stands_for_any_payload(lane: Lane) -> None:
+    lane.ended(State.CANCELLED, key="k", on_duplicate="once", digest="one")
+    assert once(lane, "two").status == "accepted"
+    assert once(lane, "one").status == "duplicate"
+
+
+def test_a_key_that_other_callers_used_stands_for_any_payload(lane: Lane) -> None:
+    first = lane.submit(key="k")
+    assert (once(lane, "two").status, once(lane, "two").id) == ("joined", first.id)
