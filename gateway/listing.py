@@ -20,8 +20,8 @@ from .showing import View
 
 _WINDOW: Final = 1000  # works of a lane and state that are looked at
 _AT_ONCE: Final = 200  # records read in one round trip
-_MOST: Final = 500  # works in one answer
-_AFTER: Final = re.compile(r"(\d{1,15})~([A-Za-z0-9_.-]{1,100})", re.ASCII)
+MOST: Final = 500  # works in one answer
+AFTER: Final = "([0-9]{1,15})~([A-Za-z0-9_.-]{1,100})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ def read_selection(request: Request) -> Selection:
     """What the query asks for. Raises `Problem`, naming the parameter that is wrong."""
     query = request.query_params
     limit = query.get("limit", "100")
-    if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= _MOST:
-        raise wrong("limit", f"expected a number from 1 to {_MOST}")
-    after = _AFTER.fullmatch(query.get("after", "0~x"))
+    if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MOST:
+        raise wrong("limit", f"expected a number from 1 to {MOST}")
+    after = re.fullmatch(AFTER, query.get("after", "0~x"))
     if after is None:
         raise wrong("after", "expected what the page before gave as next")
     try:

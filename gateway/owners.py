@@ -35,6 +35,9 @@ def owner_of(request: Request) -> str:
 class Tokens:
     """Knows owners by their tokens: `Bearer TOKEN`, or `Basic` with the owner and the token, as browsers ask for it."""
 
+    schemes: Final = {name: {"type": "http", "scheme": name} for name in ("bearer", "basic")}
+    """As OpenAPI has them."""
+
     def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
         self._tokens = {owner: token.get_secret_value().encode() for owner, token in tokens.items()}
 

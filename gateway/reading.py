@@ -11,14 +11,22 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from ..config.units import seconds
-from ..waiters.options import IMPORTANCES, LONGEST
+from ..waiters.options import IMPORTANCES
 from .problems import Problem
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 LONGEST_WAIT: Final = 300.0  # seconds that a request is held
 _BODY: Final = 15.0  # seconds that a body may take to arrive
-_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
+#: What headers and parameters may be; the OpenAPI document says so too.
+KEY: Final = "[!-~]([ -~]{0,126}[!-~])?"
+WAIT: Final = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+_FRACTION: Final = r"0\.[0-9]{0,3}[1-9][0-9]{0,3}"
+TIMEOUT: Final = (
+    rf"(([1-9][0-9]{{0,7}}(\.[0-9]{{1,6}})?|{_FRACTION})(ms|s)?"
+    rf"|([1-9][0-9]{{0,3}}(\.[0-9]{{1,6}})?|{_FRACTION})[mh]"
+    rf"|([1-9][0-9]{{0,2}}(\.[0-9]{{1,6}})?|{_FRACTION})d)"
+)
 _PREFER: Final = re.compile(r'\s*wait\s*=\s*"?(\d+(?:\.\d+)?)"?\s*', re.IGNORECASE)
 
 
@@ -37,7 +45,7 @@ class Wishes:
 def read_wishes(request: Request) -> Wishes:
     """Raises `Problem`, naming the header or parameter that is wrong."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not re.fullmatch(KEY, key):
         raise wrong("Idempotency-Key", "expected 1 to 128 printable ASCII characters")
     importance = request.headers.get("importance", "normal").lower()
     if importance not in IMPORTANCES:
@@ -59,7 +67,7 @@ def read_wait(request: Request) -> tuple[float, bool]:
 
 
 def _wait(where: str, text: str) -> float:
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
+    if not re.fullmatch(WAIT, text):
         raise wrong(where, "expected a number of seconds")
     return min(float(text), LONGEST_WAIT)
 
@@ -68,13 +76,9 @@ def _timeout(request: Request) -> float | None:
     text = request.headers.get("request-timeout")
     if text is None:
         return None
-    try:
-        timeout = seconds(text)
-    except ValueError:
-        timeout = 0.0
-    if not 0 < timeout <= LONGEST:
-        raise wrong("Request-Timeout", "expected more than 0 seconds and ten years at most, as 5, 500ms or 2m")
-    return timeout
+    if not re.fullmatch(TIMEOUT, text):
+        raise wrong("Request-Timeout", "expected more than 0 seconds, and less than 1000d, as 5, 500ms or 2m")
+    return seconds(text)
 
 
 def is_json(request: Request) -> bool:

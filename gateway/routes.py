@@ -1,21 +1,25 @@
 """The routes: each reads its request, asks the desk, and shows what came of it."""
 
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, HTTPException
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ..interest.errors import LedgerUnavailable, WorkError
+from ..interest.records import lane_of
 from ..waiters.waiter import WorkWaiter
 from .desk import Desk
 from .events import Event, Watch
 from .listing import read_selection
 from .openapi import document
 from .origins import refuse_foreign
-from .owners import anybody, owner_of
+from .owners import Tokens, anybody, owner_of
 from .pages import Pages
 from .problems import Problem, problem_of
 from .reading import Wishes, is_json, read_body, read_payload, read_wishes
@@ -38,6 +42,17 @@ def router(authenticate: Authenticate = anybody, *, expose: Collection[str] | No
     return Routes(authenticate, expose).router
 
 
+class _Place(APIRoute):
+    """Below /work, a path is a work's or a work type's: `Allow` says what may be done with the one that it is."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in self.methods:
+            _, before, last = scope["path"].rsplit("/", 2)
+            allowed = "GET" if last == "events" and lane_of(before) else "GET, DELETE" if lane_of(last) else "POST"
+            raise HTTPException(405, headers={"Allow": allowed})
+        await super().handle(scope, receive, send)
+
+
 class Routes:
     """The router and what it holds; `close` is for whoever serves it."""
 
@@ -45,19 +60,21 @@ class Routes:
         self.desk = Desk(expose)
         self.holds = Holds()
         self.watch = Watch(self.desk)
+        self._security = authenticate.schemes if isinstance(authenticate, Tokens) else {}
 
         async def identify(request: Request, owner: Annotated[str, Depends(authenticate)]) -> None:
             request.state.askfirst_owner = owner
 
         self.router = APIRouter(prefix="/v1", tags=["work"], dependencies=[Depends(identify)])
         add = functools.partial(self.router.add_api_route, response_class=Response, response_model=None)
-        add("/work/{name:path}", self._submit, methods=["POST"], name="askfirst-submit", status_code=202)
+        place = functools.partial(add, route_class_override=_Place)
+        place("/work/{name:path}", self._submit, methods=["POST"], name="askfirst-submit", status_code=202)
         add("/work", self._list, methods=["GET"], name="askfirst-list")
         add("/types", self._types, methods=["GET"], name="askfirst-types")
         add("/openapi.json", self._openapi, methods=["GET"], name="askfirst-openapi")
-        add("/work/{id}/events", self._events, methods=["GET"], name="askfirst-events")
-        add("/work/{id}", self._look, methods=["GET"], name="askfirst-look")
-        add("/work/{id}", self._cancel, methods=["DELETE"], name="askfirst-cancel")
+        place("/work/{id}/events", self._events, methods=["GET"], name="askfirst-events")
+        place("/work/{id}", self._look, methods=["GET"], name="askfirst-look")
+        place("/work/{id}", self._cancel, methods=["DELETE"], name="askfirst-cancel")
         Pages(self.desk).add_to(self.router)
 
     def close(self) -> None:
@@ -130,8 +147,16 @@ class Routes:
         return answered(request, await self.desk.run(lambda: self.desk.look(waiter.id, owner)), heard)
 
     async def _looked_at(self, request: Request, id: str) -> Response:
+        await self._refuse_name(id)
         owner = owner_of(request)
         return described(request, await self.desk.run(lambda: self.desk.look(id, owner)))
+
+    async def _refuse_name(self, id: str) -> None:
+        """Raises `Problem` if it is no work's id, but a work type's name."""
+        if lane_of(id) is None:
+            with contextlib.suppress(Problem):
+                await self.desk.callee(id)
+                raise HTTPException(405, headers={"Allow": "POST"})
 
     async def _listed(self, request: Request) -> Response:
         wanted, owner = read_selection(request), owner_of(request)
@@ -142,7 +167,7 @@ class Routes:
 
     async def _documented(self, request: Request) -> Response:
         prefix = request.url_for("askfirst-openapi").path.removesuffix("/openapi.json")
-        return JSONResponse(document(await self.desk.run(self.desk.types), prefix))
+        return JSONResponse(document(await self.desk.run(self.desk.types), prefix, self._security))
 
     async def _streamed(self, request: Request, id: str) -> Response:
         owner, last = owner_of(request), request.headers.get("last-event-id", "")
@@ -153,6 +178,7 @@ class Routes:
         return StreamingResponse(self.watch.stream(view, owner, last), 200, headers, "text/event-stream")
 
     async def _cancelled(self, request: Request, id: str) -> Response:
+        await self._refuse_name(id)
         owner = owner_of(request)
         view = await self.desk.run(lambda: self.desk.cancel(id, owner))
         response = described(request, view)

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..interest.errors import InvalidPayload
 from .definition import WorkType
+from .formats import FORMATS
 from .partition import partition_of
 
 
@@ -76,7 +77,7 @@ class PublishedType:
         self.max_payload: int | None = read["max_payload"]
         self._partition_by: str | None = read["partition_by"]
         self._partition_default = read["payload"].get("properties", {}).get(self._partition_by, {}).get("default")
-        self._validator = Draft202012Validator(read["payload"], format_checker=Draft202012Validator.FORMAT_CHECKER)
+        self._validator = Draft202012Validator(read["payload"], format_checker=FORMATS)
 
     @classmethod
     def unknown(cls, name: str, lane: str) -> PublishedType:

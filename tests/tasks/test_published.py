@@ -1,7 +1,7 @@
 """A work type as it travels through the ledger: callers that cannot import it know its name, options and schema."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +102,28 @@ def test_a_date_that_is_none_is_refused_where_it_is_asked(known: PublishedType, 
 
 def test_results_come_back_as_plain_json(known: PublishedType) -> None:
     assert known.decode_result('{"a":{"width":1,"height":2}}') == {"a": {"width": 1, "height": 2}}
+
+
+@work(name="times", timeout=1)
+def times(at: datetime, of_day: time, pause: timedelta, raw: bytes) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("field", "right", "wrong"),
+    [
+        ("at", ["2024-02-29T12:00:00Z", "2024-02-29T12:00:00.5+01:00", "2024-02-29T12:00"], ["0", "2023-02-29T12:00"]),
+        ("of_day", ["12:00:00", "12:00:00Z"], ["", "0", "25:00:00"]),
+        ("pause", ["PT1S", "-P1DT2H", "P0D"], ["", "0", "00:01:00", "P"]),
+        ("raw", ["", "eA==", "-_8="], ["x", "ä"]),
+    ],
+)
+def test_texts_must_be_what_their_format_says(field: str, right: list[str], wrong: list[str]) -> None:
+    known = PublishedType("times", publish(work_type_of(times)))
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    fine = {"at": at, "of_day": time(12), "pause": timedelta(seconds=-0.5), "raw": b"\xff"}
+    for value in [fine[field], *right]:
+        work_type_of(times).carrier.decode(known.encode(fine | {field: value}))  # the worker reads it, too
+    for value in [*wrong, 0]:
+        with pytest.raises(InvalidPayload) as failure:
+            known.encode(fine | {field: value})
+        assert [place for place, _ in failure.value.fields] == [field]
