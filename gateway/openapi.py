@@ -124,7 +124,7 @@ def document(types: Sequence[dict[str, Any]], prefix: str, security: Mapping[str
         for operation in path.values():
             if security and isinstance(operation, dict):
                 operation["responses"]["401"] = _problem("A token is needed.")
-    more = {"security": [{scheme: []} for scheme in security]} if security else {}
+    more: dict[str, Any] = {"security": [{scheme: []} for scheme in security]} if security else {}
     components = {"schemas": schemas, **({"securitySchemes": dict(security)} if security else {})}
     info = {"title": "askfirst", "version": "1"}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components, **more}

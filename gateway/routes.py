@@ -46,7 +46,7 @@ class _Place(APIRoute):
     """Below /work, a path is a work's or a work type's: `Allow` says what may be done with the one that it is."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in self.methods:
+        if scope["method"] not in (self.methods or ()):
             _, before, last = scope["path"].rsplit("/", 2)
             allowed = "GET" if last == "events" and lane_of(before) else "GET, DELETE" if lane_of(last) else "POST"
             raise HTTPException(405, headers={"Allow": allowed})
