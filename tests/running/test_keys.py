@@ -56,11 +56,11 @@ def test_a_work_goes_on_while_one_of_a_hundred_callers_wants_it(fleet: Fleet, lo
 
 @threads_first
 def test_the_hundredth_caller_gets_the_result_that_the_others_left(fleet: Fleet, log: Log) -> None:
-    waiters = [submit_work(running.trace, log=log.path, seconds=1, key="left", timeout=50) for _ in range(100)]
+    waiters = [submit_work(running.trace, log=log.path, seconds=3, key="left", timeout=50) for _ in range(100)]
     log.wait_for("began")
     for waiter in waiters[1:]:
         waiter.cancel()
-    assert waiters[0].result(timeout=5) == 1
+    assert waiters[0].result(timeout=10) == 1
     assert len(log.runs()) == 1
 
 

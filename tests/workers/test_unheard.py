@@ -16,7 +16,7 @@ from askfirst.workers.unheard import Unheard
 from tests.support.eventually import eventually
 from tests.support.prefork import Pool, pool_on_a_loop
 
-SILENCE = 0.3
+SILENCE = 1.0
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def heard(pool: Pool, runtime: Runtime) -> Any:
         for claim in runtime.claims():
             claim.pid = pid
 
-    return pool.apply(time.sleep, 0.5, correlation_id="a", accept_callback=accept)
+    return pool.apply(time.sleep, 2 * SILENCE, correlation_id="a", accept_callback=accept)
 
 
 def test_a_process_that_takes_nothing_is_replaced_and_another_does_the_work(pool: Pool, runtime: Runtime) -> None:
@@ -53,7 +53,7 @@ def test_a_process_that_takes_nothing_is_replaced_and_another_does_the_work(pool
         os.kill(pid, signal.SIGSTOP)
     job = heard(pool, runtime)
     silent = Unheard(runtime)
-    eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="the work is done")
+    eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), within=20, what="the work is done")
     (claim,) = runtime.claims()
     assert claim.pid not in (None, *hang)
     assert not claim.forgotten
@@ -68,7 +68,7 @@ def test_what_the_pool_has_lost_goes_back(pool: Pool, runtime: Runtime) -> None:
 
 def test_a_work_that_waits_for_processes_at_other_works_is_left_in_peace(pool: Pool, runtime: Runtime) -> None:
     before = list(pool.pids)
-    others = [pool.apply(time.sleep, 1.0) for _ in before]
+    others = [pool.apply(time.sleep, 2 * SILENCE) for _ in before]
     eventually(lambda: pool.turn() and all(job._accepted for job in others), what="all processes are at work")
     pool.semaphore.release()
     job = heard(pool, runtime)
