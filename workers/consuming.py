@@ -1,4 +1,4 @@
-"""Celery's consumer, which comes back to its broker as soon as that is there again.
+"""Celery's consumer, which leaves nothing behind when its broker goes, and comes back as soon as that is there again.
 
 Celery waits two seconds longer after each vain attempt, up to half a minute, and ends its worker after a hundred: after
 an outage of ten seconds the fleet would stand idle for as long again.
@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from celery.worker import consumer
+
+from .runtime import runtime_of
 
 _PAUSE: Final = 0.5  # seconds between two attempts
 
@@ -23,3 +25,14 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is untyped
             patient = partial(conn.ensure_connection, interval_start=_PAUSE, interval_step=0.0, interval_max=_PAUSE)
             conn.ensure_connection = patient
         return super().ensure_connected(conn)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Lets go of the connection, and of the messages that it had brought: their works are rung for again.
+
+        kombu would try to put them back on the connection that is gone, and then write them to a file in /tmp, payloads
+        and all. In an app that was there before they can be others' than the ledger's, and it may.
+        """
+        if runtime_of(self.app).own:
+            for channel in getattr(self.connection.transport, "channels", ()):
+                channel.do_restore = False
+        super().on_connection_error_after_connected(exc)

@@ -109,14 +109,27 @@ MUTANTS = (
         "  redis.call('PEXPIRE', work_key(id), math.max(retention, 1))\n",
         "",
     ),
-    Mutant("interests have no TTL", "includes/record", "  redis.call('PEXPIRE', interests_key(id), ttl)\n", ""),
+    Mutant(
+        "interests have no TTL",
+        "includes/record",
+        "  redis.call('PEXPIRE', interests_key(id), ttl)\n",
+        "",
+        also=("tests/interest/test_submitting_many.py",),
+    ),
     Mutant(
         "a forgotten work comes in again",
         "submit",
         "redis.call('EXISTS', work_key(id), tombstone_key(id)) > 0",
         "redis.call('EXISTS', work_key(id)) > 0",
+        also=("tests/interest/test_lost_records.py",),
     ),
-    Mutant("a retry starts after the deadline", "retry", "if now + delay >= tonumber(record[4])", "if false"),
+    Mutant(
+        "a retry starts after the deadline",
+        "retry",
+        "if now + delay >= tonumber(record[4])",
+        "if false",
+        also=("tests/interest/test_claims.py",),
+    ),
     Mutant(
         "what is put back is not rung for",
         "includes/ending",
@@ -135,6 +148,7 @@ MUTANTS = (
         "includes/interest",
         "if not evidence[1] or now - evidence[1] > EVIDENCE_GAP then return now end",
         "if not evidence[1] then return now end",
+        also=("tests/interest/test_pulses.py",),
     ),
     Mutant(
         "a caller who leaves ends the work for all",
@@ -147,6 +161,7 @@ MUTANTS = (
         "includes/record",
         "if record[4] == 'RUNNING' and record[3] ~= last then",
         "if false then",
+        also=("tests/interest/test_keys_of_works.py", "tests/running/test_keys.py"),
     ),
 )
 

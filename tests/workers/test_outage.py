@@ -63,6 +63,7 @@ def test_a_result_made_during_an_outage_arrives_after_it(
     assert waiter.result(timeout=15) == "slept"
     assert lines(proof) == ["began", "ended"]
     assert submit_work(works.add, a=1, timeout=20).result() == 2
+    assert "DUMP" not in own_fleet.worker.log()  # kombu's, to a file in /tmp, of the messages that it cannot put back
 
 
 @pytest.mark.slow  # kombu looks every five seconds whether its consumer's connection lives
