@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from celery import Celery, bootsteps, signals
-from celery.concurrency import prefork
+from celery.concurrency.prefork import TaskPool
 from kombu import Queue
 
 from ..config import DEFAULT_LANE, Settings, SettingsError
@@ -16,14 +16,11 @@ from ..tasks.connecting import broker_url
 from ..tasks.definition import WorkType
 from . import control, unknown
 from .aside import Aside
-from .exits import see_exits
-from .flushing import flush_in_order
 from .gate import Gate, refuse_compressed
-from .handing import hand_over_at_once
 from .inspection import Inspector
 from .monitor import Monitor
 from .prefetch import Prefetch
-from .reconnecting import track_living_only
+from .prefork import teach_pool
 from .runtime import Runtime, runtime_of
 from .task import WorkTask
 from .telling import TellInBulk
@@ -136,14 +133,11 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         """Publishes the work types and starts beating."""
         runtime = runtime_of(worker.app)
         runtime.pool = worker.pool
-        runtime.killable = isinstance(worker.pool, prefork.TaskPool)
+        runtime.killable = isinstance(worker.pool, TaskPool)
         # A pool of threads starts whatever the worker has taken: the ask and the start would drift apart.
         runtime.prefetch = Prefetch(runtime.settings.prefetch if runtime.killable else 0)
         if runtime.killable:
-            flush_in_order(runtime, worker.pool, worker.semaphore)
-            hand_over_at_once(worker.pool)
-            track_living_only(worker.pool)
-            see_exits(worker.pool, worker.semaphore)
+            teach_pool(runtime, worker.pool, worker.semaphore)
         runtime.start(worker.hostname, list(worker.app.amqp.queues.consume_from))
         inspector = Inspector(runtime, worker.app)
         aside = Aside(inspector.is_good)

@@ -13,8 +13,8 @@ from ..interest.ledger import Ledger
 from ..interest.records import lane_of
 from .aside import Aside
 from .ladder import Ladder
+from .prefork.unheard import Unheard
 from .runtime import Claim, Runtime
-from .unheard import Unheard
 
 _log = logging.getLogger(__name__)
 _BEAT: Final = 1.0  # seconds

@@ -3,15 +3,14 @@
 Linux closes the files of a process before it can be waited for. Celery looks when they close, and if that was a moment
 too early it takes the process for alive until its timer comes round, up to five seconds later: what is sent to it
 meanwhile waits. And for each process that has ended Celery frees a slot, for an idle one too: the next work that asks
-would wait for a process that is at another. `_event_process_exit` and `_pool` are Celery's own and private: it is
-pinned below its next minor version.
+would wait for a process that is at another.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from .flushing import take_slots
+from .slots import take_slots
 
 _AGAIN: Final = 0.01  # seconds until the second look; each next one takes twice as long
 _LAST: Final = 2.0  # seconds; then it is left to Celery's timer

@@ -1,8 +1,7 @@
 """A prefork pool that hands a job to an idle process at once.
 
 Celery's pool keeps a job until its event loop comes round: what else has arrived is handled first, and the slot waits
-for it. Where a process is idle there is nothing to wait for. `_pool`, `_quick_put` and the sets of descriptors are
-Celery's own and private: it is pinned below its next minor version.
+for it. Where a process is idle there is nothing to wait for.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from askfirst.config import Settings
-from askfirst.workers import unheard
-from askfirst.workers.exits import see_exits
+from askfirst.workers.prefork import unheard
+from askfirst.workers.prefork.exits import see_exits
+from askfirst.workers.prefork.unheard import Unheard
 from askfirst.workers.runtime import Claim, Runtime
-from askfirst.workers.unheard import Unheard
 from tests.support.eventually import eventually
 from tests.support.prefork import Pool, pool_on_a_loop
 

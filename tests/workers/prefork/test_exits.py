@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from askfirst.workers.exits import see_exits
+from askfirst.workers.prefork.exits import see_exits
 from tests.support.eventually import eventually
 from tests.support.prefork import PROCESSES, Pool, pool_on_a_loop
 

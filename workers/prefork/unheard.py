@@ -13,7 +13,7 @@ import signal
 import time
 from typing import Final
 
-from .runtime import Runtime
+from ..runtime import Runtime
 
 _log = logging.getLogger(__name__)
 SILENCE: Final = 10.0

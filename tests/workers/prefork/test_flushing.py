@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from askfirst.config import Settings
-from askfirst.workers.flushing import flush_in_order
+from askfirst.workers.prefork.flushing import flush_in_order
 from askfirst.workers.runtime import Claim, Runtime
 from tests.support.eventually import eventually
 from tests.support.prefork import PROCESSES, Pool, pool_on_a_loop

@@ -2,8 +2,7 @@
 
 Celery then has its event loop watch the end of every pool process again, and fails with a ValueError, the worker with
 it, at one whose end it has seen and whose place is not filled yet. Nothing is to be watched there: the pool's timer
-fills the place. `_track_child_process` and `_sentinel_poll` are Celery's own and private: it is pinned below its next
-minor version.
+fills the place.
 """
 
 from __future__ import annotations

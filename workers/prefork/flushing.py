@@ -3,15 +3,15 @@
 Celery flushes its pool then: it discards every job that no process has accepted as far as it has read, and takes all
 slots for free. But what was sent runs regardless: its claim would stand for ever, and the next work that asks would
 wait for a process that is at another. So what was sent to a living process is kept, what was not goes back to the
-ledger, and the slots of what runs stay taken. `_cache`, `_accepted` and the other underscored attributes are billiard's
-own and private: it is pinned by Celery, which is pinned below its next minor version.
+ledger, and the slots of what runs stay taken.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .runtime import Runtime
+from ..runtime import Runtime
+from .slots import take_slots
 
 
 def flush_in_order(runtime: Runtime, pool: Any, semaphore: Any) -> None:
@@ -42,11 +42,6 @@ def flush_in_order(runtime: Runtime, pool: Any, semaphore: Any) -> None:
                 _give_back(runtime, job.correlation_id)
 
     pool.flush = flush
-
-
-def take_slots(processes: Any, semaphore: Any) -> None:
-    """Has the semaphore know of every job that the pool has."""
-    semaphore.value = min(semaphore.value, max(semaphore.initial_value - len(processes._cache), 0))
 
 
 def _give_back(runtime: Runtime, id: str) -> None:

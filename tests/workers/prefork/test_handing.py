@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from askfirst.workers.handing import hand_over_at_once
+from askfirst.workers.prefork.handing import hand_over_at_once
 from tests.support.eventually import eventually
 from tests.support.prefork import Pool, pool_on_a_loop
 
