@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+import hiredis
 import redis
 from redis.connection import AbstractConnection as Connection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -77,7 +78,7 @@ class Line:
         with self._held(timeout):
             connection = self._connect(time.monotonic() + timeout)
             for batch in rest:
-                connection.send_packed_command(connection.pack_commands([call.command for call in batch]), False)
+                connection.send_packed_command(packed([call.command for call in batch]), False)
                 replies += self._read(connection, outstanding, timeout)
                 outstanding = len(batch)
             replies += self._read(connection, outstanding, timeout)
@@ -93,7 +94,7 @@ class Line:
             return
         with self._held(math.inf):
             connection = self._connect(time.monotonic() + self._connect_timeout)
-            command = connection.pack_commands([call.command])
+            command = packed([call.command])
             more = True
             connection.send_packed_command(command, check_health=False)
             while more:
@@ -152,7 +153,7 @@ class Line:
 
     def _exchange(self, commands: list[Command], give_up_at: float) -> list[Any]:
         connection = self._connect(give_up_at)
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        connection.send_packed_command(packed(commands), check_health=False)
         return [read_reply(connection, give_up_at) for _ in commands]
 
     def _teach(self, items: Sequence[Call | Command], replies: list[Any], give_up_at: float) -> None:
@@ -177,6 +178,12 @@ class Line:
         """In a forked child: the connection is the parent's, and the lock may be held by a thread that isn't here."""
         self._lock = threading.Lock()
         self._drop()
+
+
+def packed(commands: Sequence[Command]) -> list[bytes]:
+    """The commands as they go out, by hiredis itself: redis-py has a look at each argument before."""
+    # Its stub says a tuple of one, and means any.
+    return [b"".join([hiredis.pack_command(command) for command in commands])]  # type: ignore[arg-type]  # see above
 
 
 def read_reply(connection: Connection, give_up_at: float) -> Any:
