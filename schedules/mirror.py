@@ -104,11 +104,11 @@ class Mirror:
 
     def round(self) -> bool:
         """Writes what waits, one batch; whether more may wait. Raises `LedgerUnavailable` and `MirrorError`."""
+        waiting = self._outbox.wait_for_mirror()  # first: also while the database is away the mirror is heard of
         if not self._prepared:
             with self._database.errors(), transaction(self._database.engine, _Patience()) as connection:
                 TABLE.create(connection, checkfirst=True)
             self._prepared = True
-        waiting = self._outbox.wait_for_mirror()
         if waiting.copied_to is not None and waiting.entries < _BATCH:
             self._copy(waiting.copied_to)
         rows = self._outbox.unmirrored(_BATCH)

@@ -37,7 +37,8 @@ def check_instants(schedule: Schedule, calendars: Calendars) -> None:
     """By the library itself; but for the one special session of that year, which it has not."""
     exchange, zone = str(schedule.payload["exchange"]), ZoneInfo(schedule.timezone)
     assert (schedule.id, schedule.payload["timezone"]) == (f"eod-{exchange.lower()}", schedule.timezone)
-    library = exchange_calendars.get_calendar("XBOM" if exchange == "XNSE" else exchange, start="2025-06-01")
+    code = "XBOM" if exchange == "XNSE" else exchange
+    library = exchange_calendars.get_calendar(code, start="2025-06-01", end="2026-07-01")
     closes = [close.to_pydatetime() + timedelta(minutes=30) for close in library.schedule["close"]]
     expected = {at for at in closes if SINCE < at <= UNTIL and at.astimezone(zone).weekday() < 5}
     special = {date(2025, 10, 21)} if exchange == "XNSE" else set()

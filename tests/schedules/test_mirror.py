@@ -284,13 +284,13 @@ def test_a_database_that_can_not_be_used_is_said(desk: Desk, url: str, said: str
 def test_mirrors_that_are_killed_leave_no_hole(desk: Desk, database: Database, tmp_path: Path) -> None:
     desk.put(overlap="allow_all")
     command = ("-m", "askfirst", "schedule", "mirror", database.url)
-    for kill in range(3):
-        process = SchedulerProcess(desk.client.settings, tmp_path, f"mirror{kill}", command)
+    for killed in (True, False):
+        process = SchedulerProcess(desk.client.settings, tmp_path, f"mirror{killed}", command)
         try:
             process.wait_until_ready()
-            for _ in range(20):
+            for _ in range(30):
                 desk.fire()
-            if kill < 2:
+            if killed:
                 process.kill()
             else:
                 eventually(lambda: waiting(desk) == 0, what=f"all is mirrored: {process.log()}")
