@@ -53,7 +53,7 @@ def gateway_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _local(request: Request) -> str:
+async def _local(request: Request) -> str:
     """Without tokens, the browser of this machine must not be led here by a name that somebody else's DNS gives out."""
     try:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname

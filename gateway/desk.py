@@ -89,6 +89,14 @@ class Desk:
         )
         return default_client().submit(callee, [payload], replace(options, on_duplicate="once"))[0]
 
+    def accept(
+        self, callee: Callee, body: bytes, payload: dict[str, Any], wishes: Wishes, owner: str
+    ) -> tuple[WorkWaiter, View]:
+        """Hands over one work that nobody here waits for, and looks how it stands: one way to the threads for both."""
+        waiter = self.submit(callee, body, payload, wishes, owner)
+        self.let_go(waiter)
+        return waiter, self.look(waiter.id, owner)
+
     def look(self, id: str, owner: str) -> View:
         """How a work of this owner stands. Raises `Problem`."""
         if lane_of(id) is None:

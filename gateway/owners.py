@@ -22,7 +22,7 @@ LOCAL: Final = "local"
 _CHALLENGES: Final = ('Bearer realm="askfirst"', 'Basic realm="askfirst", charset="UTF-8"')
 
 
-def anybody(request: Request) -> str:
+async def anybody(request: Request) -> str:
     """Everybody is the same owner: for a gateway that only its own machine can reach."""
     return LOCAL
 
@@ -41,7 +41,7 @@ class Tokens:
     def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
         self._tokens = {owner: token.get_secret_value().encode() for owner, token in tokens.items()}
 
-    def __call__(self, request: Request) -> str:
+    async def __call__(self, request: Request) -> str:
         """The owner. Raises `Problem`."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         claimed, token = None, given.strip().encode("utf-8", "replace")

@@ -17,7 +17,6 @@ from starlette.responses import RedirectResponse, Response
 
 from ..interest.errors import WorkError
 from ..interest.states import State
-from ..waiters.waiter import WorkWaiter
 from .desk import Desk
 from .listing import read_selection
 from .origins import refuse_foreign
@@ -126,14 +125,14 @@ class Pages:
             if len(text.encode()) > limit:
                 raise too_large(limit)
             payload = read_payload(text.encode())
-            waiter = await self._desk.run(
-                lambda: self._desk.submit(callee, text.encode(), payload, _PLAIN, owner), undo=WorkWaiter.cancel
+            waiter, _ = await self._desk.run(
+                lambda: self._desk.accept(callee, text.encode(), payload, _PLAIN, owner),
+                undo=lambda late: late[0].cancel(),
             )
         except (Problem, WorkError) as error:
             problem = error if isinstance(error, Problem) else problem_of(error)
             shown = {"name": name, "schema": await self._schema(name), "text": text, "problem": problem.body}
             return self._page(request, "new.html", problem.status, problem.headers, **shown)
-        self._desk.let_go(waiter)
         return RedirectResponse(_paths(request)["work"](waiter.id), 303)
 
     async def _schema(self, name: str) -> dict[str, Any]:

@@ -117,13 +117,15 @@ class Routes:
         callee, limit = await self.desk.callee(name)
         body = await read_body(request, limit)
         payload = read_payload(body)
-        waiter = await self.desk.run(
-            lambda: self.desk.submit(callee, body, payload, wishes, owner), undo=WorkWaiter.cancel
-        )
         if wishes.wait > 0:
+            waiter = await self.desk.run(
+                lambda: self.desk.submit(callee, body, payload, wishes, owner), undo=WorkWaiter.cancel
+            )
             return await self._waited_for(request, waiter, wishes, owner)
-        self.desk.let_go(waiter)
-        return accepted(request, await self.desk.run(lambda: self.desk.look(waiter.id, owner)))
+        _, view = await self.desk.run(
+            lambda: self.desk.accept(callee, body, payload, wishes, owner), undo=lambda late: late[0].cancel()
+        )
+        return accepted(request, view)
 
     async def _waited_for(self, request: Request, waiter: WorkWaiter, wishes: Wishes, owner: str) -> Response:
         heard = {"Preference-Applied": f"wait={wishes.wait:g}"} if wishes.preferred else {}

@@ -67,6 +67,11 @@ class Served:
         self.process.stderr.close()
         return code
 
+    def kill(self) -> None:
+        """Ends it as the kernel does."""
+        self.process.kill()
+        self.close()
+
     def close(self) -> None:
         if self.process.stderr is not None:
             self.process.stderr.close()

@@ -152,7 +152,7 @@ def test_a_client_that_sends_slowly_keeps_nobody_waiting(served: Served, web: ht
             connection.close()
 
 
-def test_a_full_lane_and_a_fleet_that_cannot_make_it(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
+def test_a_full_lane(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
     load = LaneKeys(fleet.settings.namespace, "default").load
     with fleet.busy(tmp_path):
         fleet.redis.hset(load, "max_pending", 1)
@@ -165,6 +165,27 @@ def test_a_full_lane_and_a_fleet_that_cannot_make_it(web: httpx.Client, fleet: F
     assert (first.status_code, refused.status_code) == (202, 429)
     assert int(refused.headers["Retry-After"]) >= 1
     assert refused.json()["type"] == "urn:askfirst:lane-full"
+
+
+def test_what_could_not_be_done_by_its_deadline(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
+    runtimes = fleet.ledger.keys("default").runtimes
+    fleet.redis.hset(runtimes, "tests.support.works.wait_for", f"20000.000 0.000 {fleet.lane.now()}")
+    try:
+        with fleet.busy(tmp_path):
+            refused = web.post(f"{WORKS}prove", json={"proof": "p"}, headers={"Request-Timeout": "5"})
+    finally:
+        fleet.redis.delete(runtimes)
+    assert refused.status_code == 503
+    assert 10 < int(refused.headers["Retry-After"]) <= 20
+    assert refused.json()["type"] == "urn:askfirst:overloaded"
+
+
+@pytest.mark.slow
+def test_a_body_that_does_not_end_is_given_up(served: Served) -> None:
+    with served.connect() as connection:
+        connection.settimeout(30)
+        connection.sendall(request("POST", f"{WORKS}add", b'{"a"', "Content-Length: 8"))
+        assert b" 408 " in connection.recv(65536).splitlines()[0]
 
 
 def exchange(served: Served, sent: bytes) -> tuple[int, bytes, bytes]:

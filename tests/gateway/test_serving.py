@@ -110,3 +110,16 @@ def test_a_restart_lets_go_who_waits_and_loses_nothing(
     with mine.client() as web:
         place = answers[0].headers["Location"]
         eventually(lambda: web.get(place).json().get("result") == "slept", what="it ended as if nothing had been")
+
+
+def test_works_of_a_gateway_that_was_killed_are_found_by_their_ids(
+    serve: Callable[..., Served], served: Served, tmp_path: Path
+) -> None:
+    mine = serve(served.settings, "tests.support.works.*")
+    with mine.client() as web:
+        payload = {"proof": str(tmp_path / "proof"), "seconds": 2}
+        place = web.post("/v1/work/tests.support.works.linger", json=payload).headers["Location"]
+    mine.kill()
+    mine.start()
+    with mine.client() as web:
+        eventually(lambda: web.get(place).json().get("result") == "slept", what="it ended as if nothing had been")
