@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from typing import Final
 
@@ -12,6 +13,7 @@ from .app import gateway_app
 
 _HEADERS: Final = 2**16  # bytes of a request's headers
 _BACKLOG: Final = 2048
+_FULL: Final = 500  # younger collections between two of all objects: some 30,000 requests
 
 
 def serve(settings: Settings, door: socket.socket, drain: int) -> None:
@@ -29,7 +31,18 @@ def serve(settings: Settings, door: socket.socket, drain: int) -> None:
         h11_max_incomplete_event_size=_HEADERS,
         timeout_graceful_shutdown=drain,
     )
+    _collect_seldom()
     _Server(config).run([door])
+
+
+def _collect_seldom() -> None:
+    """A full collection looks at all that held requests keep, and nobody is answered meanwhile: 250 ms for 2,000.
+
+    Nearly all of it goes by its reference counts; the rest can wait.
+    """
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _FULL)
+    gc.freeze()
 
 
 class _Server(uvicorn.Server):
