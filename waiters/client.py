@@ -30,7 +30,7 @@ from ..tasks.connecting import open_ledger
 from ..tasks.message import compose
 from ..tasks.payload import check_size
 from ..tasks.published import Callee
-from .aside import Aside, on_event_loop
+from .background import BackgroundCalls, on_event_loop
 from .mailbox import Mailbox
 from .options import Options
 from .waiter import WorkWaiter
@@ -51,9 +51,9 @@ class Client:
         self._pid = os.getpid()
         self._numbers = itertools.count(1)
         self._mailbox = Mailbox(self.ledger, self.caller, settings.pulse_interval, settings.connect_timeout)
-        self._withdrawals = Aside("askfirst-withdraw")
+        self._withdrawals = BackgroundCalls("askfirst-withdraw")
         self._leaving: deque[WorkWaiter] = deque()
-        self.callbacks = Aside("askfirst-callbacks")
+        self.callbacks = BackgroundCalls("askfirst-callbacks")
         """Those of waiters: what they do is not ours to know, and the mailbox must not wait for it."""
         self._lanes: set[str] = set()
 

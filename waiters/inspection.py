@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from ..config.units import seconds
@@ -71,7 +71,7 @@ def cleanup(older_than: float | str | timedelta = 0.0) -> int:
     for lane in ledger.lanes():
         for state in State:
             if state.ended:
-                ids = list(_ids(ledger, lane, state))
+                ids = [id for page in _pages(ledger, lane, state) for id in page]
                 removed += sum(ledger.forget(lane, ids[n : n + _PAGE], age) for n in range(0, len(ids), _PAGE))
     return removed
 
@@ -106,14 +106,12 @@ def _take(records: Iterator[WorkStatus], name: str | None, limit: int) -> list[W
 
 
 def _records(ledger: Ledger, lane: str, state: State) -> Iterator[WorkStatus]:
-    start = 0
-    while ids := ledger.ids(lane, state, start, _PAGE):
+    for ids in _pages(ledger, lane, state):
         yield from (record for record in ledger.statuses(ids) if record is not None and record.state is state)
-        start += _PAGE
 
 
-def _ids(ledger: Ledger, lane: str, state: State) -> Iterator[str]:
+def _pages(ledger: Ledger, lane: str, state: State) -> Iterator[Sequence[str]]:
     start = 0
     while ids := ledger.ids(lane, state, start, _PAGE):
-        yield from ids
+        yield ids
         start += _PAGE

@@ -143,7 +143,7 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         aside = Aside(inspector.is_good)
         if runtime.own:
             refuse_compressed()
-        Gate(runtime, worker.consumer, inspector, aside).close_in()
+        Gate(runtime, worker.consumer, inspector, aside).guard()
         self._monitor = Monitor(runtime, worker, aside)
         self._monitor.start()
 

@@ -42,8 +42,8 @@ class Gate:
         self._inspector = inspector
         self._aside = aside
 
-    def close_in(self) -> None:
-        """Takes its place in the consumer, which is not connected yet."""
+    def guard(self) -> None:
+        """Takes its place in the consumer. To be called before that connects."""
         consumer = self._consumer
         connect, create = consumer.connect, consumer.create_task_handler
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from askfirst.interest.keys import LaneKeys
 from tests.support.eventually import eventually
 
 from . import aftermath
@@ -105,7 +106,7 @@ class Campaign:
         def beats() -> bool:
             self._tick(stage)
             client = stage.servers.primary.client()
-            return len(client.zrange(aftermath.LaneKeys("faults", "io").workers, 0, -1)) == len(workers)
+            return len(client.zrange(LaneKeys("faults", "io").workers, 0, -1)) == len(workers)
 
         eventually(beats, within=60, every=_TICK, what="all workers are heard")
         stage.journal.write("begins", seed=self._seed, seconds=self._seconds, kinds=[kind.name for kind in self._kinds])
@@ -199,7 +200,7 @@ class Campaign:
             "queues": [
                 f"{queue}: {length}"
                 for lane in LANES
-                for queue in aftermath.LaneKeys("faults", lane).queues
+                for queue in LaneKeys("faults", lane).queues
                 if (length := servers.primary.client().llen(queue))
             ],
             "keys": aftermath.keys_without_end(servers),

@@ -23,7 +23,7 @@ def on_event_loop() -> bool:
     return True
 
 
-class Aside:
+class BackgroundCalls:
     """One queue of calls, and its thread while there are any."""
 
     def __init__(self, name: str) -> None:
