@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from .load import RUN_TIME
-from .queues import ASKFIRST, SYSTEMS
+from .queues import ASKFIRST, system_named
 
 _AT_ONCE = 500
 _SLACK = 2.0  # times what the first of them took, so that none dies while others still come
@@ -57,7 +57,7 @@ def askfirst_filler(order: Order) -> Fill:
 
 def filler(order: Order) -> Fill:
     """By single calls."""
-    [system] = [system for system in SYSTEMS if system.name == order.system]
+    system = system_named(order.system)
     sender = system.module().sender(order.url, system, lambda number, at: None)
 
     def fill(numbers: range, within: float) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .load import CAPACITY, DEADLINE, RUN_TIME, SLOTS, Call, Caller, Load, Stream
-from .queues import SYSTEMS, Refused
+from .queues import Refused, system_named
 
 _PATIENCE = 40.0  # seconds for a worker to come up
 _WARM_UP = 4 * SLOTS  # works: connections, imports, run times learned
@@ -58,7 +58,7 @@ class Callers:
     """One thread that asks, leaves and asks again; answers arrive on others."""
 
     def __init__(self, order: Order) -> None:
-        [system] = [system for system in SYSTEMS if system.name == order.system]
+        system = system_named(order.system)
         self._answered: dict[int, float] = {}
         self._sender = system.module().sender(order.url, system, self._answered.__setitem__)
         self._tries = 1 if order.load is None else order.load.tries

@@ -11,12 +11,12 @@ import threading
 import time
 
 from .load import RUN_TIME
-from .queues import SYSTEMS
+from .queues import system_named
 
 
 def main() -> None:
     name, url, patience = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    [system] = [system for system in SYSTEMS if system.name == name]
+    system = system_named(name)
     arrived = threading.Event()
     answers: list[float] = []
 

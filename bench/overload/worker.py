@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from .queues import SYSTEMS
+from .queues import system_named
 
 
 def main() -> None:
     name, url, slots = sys.argv[1:]
-    [system] = [system for system in SYSTEMS if system.name == name]
+    system = system_named(name)
     system.module().work(url, system, int(slots))
 
 

@@ -99,6 +99,11 @@ SYSTEMS: Final = (
 )
 
 
+def system_named(name: str) -> System:
+    """The system of that name."""
+    return next(system for system in SYSTEMS if system.name == name)
+
+
 class Answers:
     """Waits for the answers that works put into a list, on a thread of its own."""
 
