@@ -1,7 +1,7 @@
 """Every key in Redis, by name. `scripts/includes/keys.lua` mirrors it, and a test holds it to that.
 
 The keys of one lane share a hash tag equal to the name of its Celery queue, so a script touches one slot of a Redis
-Cluster, the queue's own list included.
+Cluster, the queue's own list included; not so kombu's lists of the other importances.
 """
 
 from __future__ import annotations

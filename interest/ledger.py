@@ -33,6 +33,7 @@ from .sealing import Seal, TamperedError
 from .states import State, Verdict
 
 _SWEPT_AT_ONCE = 40  # dead messages: less than a millisecond of Redis
+_RENEWED_AT_ONCE = 100  # leases: less than a millisecond of Redis
 _SUBMITTED_AT_ONCE = 25  # works: less than a millisecond of Redis
 _LETTERS_AT_ONCE = 65_536  # characters of their letters; a longer one goes alone
 _TURN = 10  # batches sent before other threads get the connection
@@ -199,11 +200,9 @@ class Ledger:
         )
 
         def handle(reply: Any) -> bool:
-            counts, headers = reply
+            counts, headers, more = reply
             swept = Swept(dict(_pairs(counts)), _pairs(headers))
-            # Where fewer were dead, a live one came, or the end of the queue.
-            full = sum(swept.reasons.values()) == _SWEPT_AT_ONCE
-            return bool(counts) and look_at(swept) and full
+            return bool(counts) and look_at(swept) and bool(more)
 
         self.line.repeat(call, handle)
 
@@ -279,16 +278,20 @@ class Ledger:
     def beat(self, lane: str, worker: str, slots: int, runs: Iterable[tuple[str, str]]) -> list[Renewal]:
         """Renews the leases of a worker's runs and tells which must stop. `slots` it has for this lane."""
         pairs: list[Argument] = [part for run in runs for part in run]
-        call = script("beat").bind(
-            (self.keys(lane).base,),
-            tuple(pairs),
-            worker=worker,
-            slots=slots,
-            lease=milliseconds(self._policy.lease),
-            pulse_timeout=milliseconds(self._policy.pulse_timeout),
-        )
-        reply = self.line.call(call)
-        triples = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
+        starts = range(0, max(len(pairs), 1), 2 * _RENEWED_AT_ONCE)
+        calls = [
+            script("beat").bind(
+                (self.keys(lane).base,),
+                tuple(pairs[start : start + 2 * _RENEWED_AT_ONCE]),
+                worker=worker,
+                slots=slots,
+                lease=milliseconds(self._policy.lease),
+                pulse_timeout=milliseconds(self._policy.pulse_timeout),
+            )
+            for start in starts
+        ]
+        parts = [part for reply in self.line.batch(calls) for part in reply]
+        triples = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         return [Renewal(fence, int(left) / 1000, stop) for fence, left, stop in triples]
 
     def tend(self, lane: str, *, idle: bool, limit: int = 25) -> float:

@@ -32,7 +32,7 @@ end
 if record[5] then learn_runtime(name, record[6] or nil, now - record[5], state ~= 'COMPLETED') end
 if record[3] then state, reason, result, failure = state_for(record[3]), record[3], '', '' end
 -- The last deadline that the run knew of has passed, and a caller with a later one has joined meanwhile.
-if reason == 'deadline passed' and not record[3] and weigh(id, tonumber(pulse_timeout)) == 'wanted' then
+if reason == 'deadline passed' and not record[3] and not UNWANTED[weigh(id, tonumber(pulse_timeout))] then
   note_spent(record[5], false)
   put_back(id, 0, 1, tonumber(pulse_timeout))
   return { 'PENDING', reason, letters }

@@ -3,12 +3,14 @@
 --
 -- KEYS   lane, and the queue's list
 -- ARGV   `pulse_timeout` in ms; `limit` is how many messages are looked at; `told` is 1 if the messages' headers are wanted
--- Reply  { flat list: a reason, how many died of it; flat list: a message's headers, its reason }
+-- Reply  { flat list: a reason, how many died of it; flat list: a message's headers, its reason; 1 if there may be more }
 -- Mail   callers who still wait for a work that ends
 --
 -- @include keys
 -- @include ending
 -- @include waiting
+local LONGEST = 1048576     -- bytes of messages that are looked at, or one message
+
 local pulse_timeout, limit, told = unpack(ARGV)
 pulse_timeout, limit = tonumber(pulse_timeout), tonumber(limit)
 
@@ -151,25 +153,25 @@ end
 
 -- How many messages at the end of the list that workers take from are dead, up to the first that is not. (Places are
 -- counted from that end: LRANGE and RPOP with a count would walk the whole list to get there.)
-local function count_dead(list, most)
+local room, bytes = limit, LONGEST
+local function count_dead(list)
   local count = 0
-  while count < most do
+  while room > 0 and bytes > 0 do
     local message = redis.call('LINDEX', list, -1 - count)
     if not message or not dead(message) then break end
-    count = count + 1
+    count, room, bytes = count + 1, room - 1, bytes - #message
   end
   return count
 end
 
-local room = limit
 for _, importance in ipairs(IMPORTANCES) do
   local list = list_of(importance)
-  local count = count_dead(list, room)
+  local count = count_dead(list)
   if count > 0 then redis.call('LTRIM', list, 0, -1 - count) end
-  room = room - count
 end
 -- There is more to come: caretakers leave it to the sweep.
-if room == 0 then redis.call('HSET', evidence_key, 'swept_at', now) end
+local more = room == 0 or bytes <= 0
+if more then redis.call('HSET', evidence_key, 'swept_at', now) end
 end_buried()
 end_others()
 local totals = {}
@@ -177,4 +179,4 @@ for reason, count in pairs(counts) do
   totals[#totals + 1] = reason
   totals[#totals + 1] = count
 end
-return { totals, headers }
+return { totals, headers, more and 1 or 0 }

@@ -11,6 +11,7 @@ local OVERTAKEN = 2000      -- ms; messages come roughly in the order of their r
 local LONGEST_LOOK = 300000 -- ms between two looks at a work in a long queue
 local SWEEPING = 1000       -- ms after a step of a sweep that ended amid dead messages
 local SILENT = 3600000      -- ms after which a caller or a worker is forgotten
+local FORGOTTEN_AT_ONCE = 250
 
 local limit, lease, max_deliveries, pulse_timeout, idle = unpack(ARGV)
 pulse_timeout = tonumber(pulse_timeout)
@@ -21,6 +22,8 @@ end
 
 -- A worker stands idle, and not because it is at messages before ours: dead ones are asked about and swept in no slot.
 local nothing_comes = idle == '1' and not (queue_list and messages_wait())
+-- Of another server's queue it is not known what is left in it.
+if nothing_comes and queue_list then forget_line() end
 
 -- Rung, and works rung two seconds later have been asked about, or no message comes any more: ours is lost.
 local function unheard(rung_at, importance)
@@ -76,8 +79,8 @@ local function look_after_told(id, state)
   local record = redis.call('HMGET', work_key(id), 'state', 'reason', 'result', 'error', 'retention')
   -- One whose record was lost after its end may have been adopted from a late message, and live.
   if record[1] == state and redis.call('EXISTS', interests_key(id)) == 1 then
-    tell_callers(id, state, record[2], record[3] or nil, record[4] or nil)
-    local more = forget_told(id, redis.call('ZCARD', interests_key(id)))
+    local told = tell_callers(id, state, record[2], record[3] or nil, record[4] or nil)
+    local more = forget_told(id, told, redis.call('ZCARD', interests_key(id)))
     look_after_ended(id, state, tonumber(record[5]), more)
   else
     redis.call('ZREM', index_key(state), id)
@@ -104,8 +107,12 @@ for _, state in ipairs({ 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED' }) do
   for _, id in ipairs(due(state)) do look_after_told(id, state) end
 end
 -- Whoever comes back is noted anew.
-redis.call('ZREMRANGEBYSCORE', pulse_key, '-inf', now - SILENT)
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', workers_key, '-inf', now - SILENT)) do
+local function silent(key)
+  return redis.call('ZRANGEBYSCORE', key, '-inf', now - SILENT, 'LIMIT', 0, FORGOTTEN_AT_ONCE)
+end
+local callers = silent(pulse_key)
+if #callers > 0 then redis.call('ZREM', pulse_key, unpack(callers)) end
+for _, worker in ipairs(silent(workers_key)) do
   redis.call('ZREM', workers_key, worker)
   redis.call('HDEL', slots_key, worker)
 end

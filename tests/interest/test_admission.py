@@ -116,6 +116,20 @@ def test_sums_that_went_wrong_are_right_again_though_the_lane_is_never_empty(bus
     assert [busy.state(work.id) for work in live] == [State.PENDING, State.PENDING]
 
 
+def test_sums_that_went_wrong_lock_nobody_out_though_works_are_delayed(lane: Lane) -> None:
+    """As many are pending as were lost: by their number alone it can't be seen that none of them waits for a slot."""
+    learn(lane, "t", RUN)
+    lost = [lane.submit(timeout=600).id for _ in range(50)]
+    for _ in lost:
+        lane.submit(timeout=6000, delay=3000)
+    lane.messages()
+    lane.redis.delete(*map(lane.keys.work, lost))
+    lane.beat(slots=2)
+    assert ask_to_come_in(lane, timeout=1).status == "rejected"
+    lane.tend(idle=True)
+    assert ask_to_come_in(lane, timeout=1).status == "accepted"
+
+
 def test_a_full_lane_refuses_whatever_the_importance(lane: Lane) -> None:
     declare(lane.ledger, lane.name, {}, max_pending=2)
     for _ in range(2):

@@ -11,7 +11,8 @@ import pytest
 
 from askfirst.config import Settings
 from askfirst.interest.limits import Declaration, Limit, declare, set_limit
-from askfirst.interest.states import Reason
+from askfirst.interest.records import Swept
+from askfirst.interest.states import Reason, Verdict
 from tests.support.counting import counted
 from tests.support.lanes import Lane
 
@@ -211,6 +212,73 @@ def test_many_runs_or_held_works_hold_nobody_up(
 def test_a_thousand_silent_callers_of_one_work_hold_nobody_up(longest: Callable[..., int], act: Act[Any]) -> None:
     """Any of them might be there, so each is looked at."""
     assert longest(wanted_by_many, act, 1000) < LIMIT
+
+
+def test_a_crowd_of_silent_callers_is_looked_at_in_parts(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = lane.submit("gone", key="k").id
+    deadline = lane.now() + 100_000
+    lane.redis.zadd(lane.keys.interests(id), {f"a:gone{n}:1": deadline + n for n in range(2000)})
+    lane.redis.delete(lane.keys.pulse)
+    lane.redis.hset(lane.keys.evidence, mapping={"last": lane.now(), "since": 0})
+    with counted(lane.ledger, lane.redis, monkeypatch) as cost:
+        verdicts = [lane.verdict(id) for _ in range(4)]
+    assert max(cost.steps) < LIMIT
+    assert verdicts == [*[(Verdict.HOLD, Reason.PULSE_IN_DOUBT)] * 3, (Verdict.DROP, Reason.CALLER_GONE)]
+
+
+def test_a_living_caller_behind_a_crowd_of_silent_ones_keeps_the_work(lane: Lane) -> None:
+    id = lane.submit("alive", key="k").id
+    deadline = lane.now() + 100_000
+    lane.redis.zadd(lane.keys.interests(id), {f"a:gone{n}:1": deadline + n for n in range(2000)})
+    lane.redis.hset(lane.keys.evidence, mapping={"last": lane.now(), "since": 0})
+    assert [lane.verdict(id)[0] for _ in range(4)] == [*[Verdict.HOLD] * 3, Verdict.RUN]
+
+
+def test_leases_are_renewed_a_hundred_in_a_call(lane: Lane) -> None:
+    runs = [(id, 1) for id in running(lane, 201)]
+    before = lane.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert lane.beat(*runs[:1]) == {runs[0][0]: ""}
+    assert lane.beat(*runs) == {id: "" for id, _ in runs}
+    assert lane.beat() == {}
+    assert lane.redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before == 1 + 3 + 1
+
+
+def test_a_crowd_gets_a_large_result_in_parts(lane: Lane) -> None:
+    callers = [f"caller{n}" for n in range(50)]
+    id = {lane.submit(caller, key="k").id for caller in callers}.pop()
+    lane.ask(id)
+    lane.finish(lane.submission(id=id), result=json.dumps("x" * (Settings().max_payload - 2)))
+    told = [len(lane.mail(caller)) for caller in callers]
+    assert 1 <= sum(told) <= 8  # two megabytes
+    more = True
+    while more:
+        more = lane.tend() == 0
+        told = [count + len(lane.mail(caller)) for count, caller in zip(told, callers, strict=True)]
+    assert told == [1] * len(callers)
+
+
+def test_dead_messages_are_swept_by_the_megabyte(lane: Lane) -> None:
+    text = "x" * Settings().max_payload
+    letter = '"task":"t"},"content-type":"application/json","content-encoding":"utf-8","body":"' + text + '"}'
+    for _ in range(20):
+        lane.submit(letter=letter)
+    lane.let_pass(61)
+    counts: list[int] = []
+
+    def look_at(swept: Swept) -> bool:
+        counts.append(sum(swept.reasons.values()))
+        return True
+
+    lane.ledger.sweep(lane.name, look_at, told=True)
+    assert counts == [4] * 5
+    assert lane.rung() == []
+
+
+def test_callers_of_long_ago_are_forgotten_some_at_a_time(lane: Lane) -> None:
+    lane.redis.zadd(lane.keys.pulse, {f"caller{n}": 1 for n in range(1000)})
+    for left in (750, 500, 250, 0):
+        lane.tend()
+        assert lane.redis.zcard(lane.keys.pulse) == left
 
 
 def test_works_that_are_submitted_together_hold_nobody_up(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:

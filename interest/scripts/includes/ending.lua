@@ -5,29 +5,33 @@
 -- The only way out of PENDING and RUNNING.
 
 local TOLD_AT_ONCE = 250    -- callers told in one step, so that a crowd doesn't hold the server up
+local room_for_letters = 2097152 -- bytes of letters in this call; then only one more for each work
 
--- Puts a letter into the mailboxes of the next callers.
+-- Puts a letter into the mailboxes of the next callers; how many interests these are.
 local function tell_callers(id, state, reason, result, failure)
   local text = cjson.encode({ id = id, state = state, reason = reason, result = result, error = failure })
-  local told = {}
-  for _, interest in ipairs(redis.call('ZRANGE', interests_key(id), 0, TOLD_AT_ONCE - 1)) do
+  local interests = redis.call('ZRANGE', interests_key(id), 0, TOLD_AT_ONCE - 1)
+  local told, any = {}, false
+  for i, interest in ipairs(interests) do
     local caller = caller_of(interest)
     if caller and not told[caller] then
-      told[caller] = true
+      if any and room_for_letters < #text then return i - 1 end
+      told[caller], any, room_for_letters = true, true, room_for_letters - #text
       -- A list that was there is either being read right now, or its caller has gone and it may go too.
       if redis.call('RPUSH', mail_key(caller), text) == 1 then redis.call('PEXPIRE', mail_key(caller), MAIL_TTL) end
     end
   end
+  return #interests
 end
 
 -- Takes out the interests of those that were told, of `callers` in all; whether there are more to tell. `...` are keys
 -- that go in the same step.
-local function forget_told(id, callers, ...)
-  if callers <= TOLD_AT_ONCE then
+local function forget_told(id, told, callers, ...)
+  if callers <= told then
     redis.call('UNLINK', interests_key(id), ...)
     return false
   end
-  redis.call('ZREMRANGEBYRANK', interests_key(id), 0, TOLD_AT_ONCE - 1)
+  redis.call('ZREMRANGEBYRANK', interests_key(id), 0, told - 1)
   if ... then redis.call('UNLINK', ...) end
   return true
 end
@@ -76,8 +80,8 @@ local function end_work(id, state, reason, result, failure)
   redis.call('ZREM', index_key(record[1]), id)
   make_room(id, { state = record[1], queued = record[5], importance = record[6] or 'normal', held = record[7],
     permit = record[8] })
-  if callers > 0 then tell_callers(id, state, reason, result, failure) end
-  look_after_ended(id, state, retention, forget_told(id, callers, letter_key(id)))
+  local told = callers > 0 and tell_callers(id, state, reason, result, failure) or 0
+  look_after_ended(id, state, retention, forget_told(id, told, callers, letter_key(id)))
   redis.call('HINCRBY', totals_key, state .. (reason ~= '' and ': ' .. reason or ''), 1)
   -- A late message of a forgotten work must not pass for one that the ledger lost.
   local left = tonumber(record[3]) - now
@@ -106,8 +110,8 @@ local function dismiss(id, state, reason, failure)
   if redis.call('HGET', work_key(id), 'state') == 'PENDING' then
     end_work(id, state, reason, nil, failure)
   else
-    tell_callers(id, state, reason, nil, failure)
-    forget_told(id, redis.call('ZCARD', interests_key(id)))
+    local told = tell_callers(id, state, reason, nil, failure)
+    forget_told(id, told, redis.call('ZCARD', interests_key(id)))
     stop_run(id, reason)
   end
 end

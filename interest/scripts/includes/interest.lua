@@ -19,25 +19,36 @@ local function caller_of(interest)
   return string.match(interest, '^%a:(.*):%d+$')
 end
 
--- Returns 'wanted' or 'doubt' with the latest deadline that counts, else 'expired', 'gone' or 'none'.
+local looks = 512           -- interests looked at in this call; then 64 more for each work
+
+-- Of a crowd whose callers are gone beyond doubt none need be looked at again; the last of them stands for all.
+local function thin_out(id, interests)
+  table.remove(interests)
+  redis.call('ZREM', interests_key(id), unpack(interests))
+end
+
+-- Returns 'wanted' or 'doubt' with the latest deadline that counts, else 'expired', 'gone' or 'none'. Where more are silent
+-- than can be looked at, it is 'doubt' until the rest has been looked at, too.
 local function weigh(id, pulse_timeout)
-  local since, verdict, deadline, offset = nil, nil, nil, 0
+  local verdict, latest, silences, silent, offset, page = nil, nil, {}, {}, 0, nil
   repeat
-    local page = redis.call('ZREVRANGEBYSCORE', interests_key(id), '+inf', '(' .. now, 'WITHSCORES', 'LIMIT', offset, 64)
+    page = redis.call('ZREVRANGEBYSCORE', interests_key(id), '+inf', '(' .. now, 'WITHSCORES', 'LIMIT', offset, 64)
     for i = 1, #page, 2 do
       if string.sub(page[i], 1, 1) == 'd' then return 'wanted', tonumber(page[i + 1]) end
-      local silent = now - (tonumber(redis.call('ZSCORE', pulse_key, caller_of(page[i]))) or 0)
-      if silent <= pulse_timeout then return 'wanted', tonumber(page[i + 1]) end
-      since = since or up_since()
-      if now - since <= pulse_timeout then
-        verdict, deadline = 'doubt', deadline or tonumber(page[i + 1])
-      else
-        verdict = verdict or 'gone'
-      end
+      local caller = caller_of(page[i])
+      silences[caller] = silences[caller] or now - (tonumber(redis.call('ZSCORE', pulse_key, caller)) or 0)
+      if silences[caller] <= pulse_timeout then return 'wanted', tonumber(page[i + 1]) end
+      verdict = verdict or (now - up_since() <= pulse_timeout and 'doubt' or 'gone')
+      latest = latest or tonumber(page[i + 1])
+      silent[#silent + 1] = page[i]
     end
-    offset = offset + 64
-  until #page < 128
-  if verdict then return verdict, deadline end
+    offset, looks = offset + 64, looks - 64
+  until #page < 128 or looks <= 0
+  if verdict == 'gone' and #page == 128 then
+    thin_out(id, silent)
+    return 'doubt', tonumber(page[128])
+  end
+  if verdict then return verdict, latest end
   if redis.call('EXISTS', interests_key(id)) == 1 then return 'expired' end
   return 'none'
 end

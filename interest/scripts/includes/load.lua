@@ -100,6 +100,18 @@ local function learn_pace(cost)
   redis.call('HSET', load_key, unpack(fields))
 end
 
+-- A worker is idle and no message is left: nothing waits, whatever the sums say. A few may be on their way to their question;
+-- what is counted wrong for them stands until the next idle moment.
+local function forget_line()
+  local sums = {}
+  for _, importance in ipairs(IMPORTANCES) do
+    sums[#sums + 1] = 'waiting:' .. importance
+    sums[#sums + 1] = 'queued:' .. importance
+  end
+  redis.call('HDEL', load_key, unpack(sums))
+  load = nil
+end
+
 -- What went without an end, its record's time being over, must not stand in the sums for ever: no more works wait than are
 -- pending.
 local function right_load()
@@ -113,6 +125,6 @@ local function right_load()
       redis.call('HSET', load_key, works, share(works), cost, share(cost))
     end
   end
-  if redis.call('ZCARD', index_key('RUNNING')) == 0 then redis.call('DEL', ends_key) end
+  if redis.call('ZCARD', index_key('RUNNING')) == 0 then redis.call('UNLINK', ends_key) end
   load = nil
 end
