@@ -17,7 +17,8 @@ from .prefork.unheard import Unheard
 from .runtime import Claim, Runtime
 
 _log = logging.getLogger(__name__)
-_BEAT: Final = 1.0  # seconds
+_BEAT: Final = 1.0  # seconds, at most
+_BEATS: Final = 3  # in a lease, at least: one may be late
 _PUBLISH: Final = 30.0  # seconds
 _SHUTTING_DOWN: Final = 0.1  # seconds between two looks at a worker that is to end
 _SHORTEST: Final = 0.02  # seconds; the caretaker's round is not made more often, however much is due
@@ -32,9 +33,10 @@ class Monitor:
         self._worker = worker
         self._ledger: Ledger = runtime.open_ledger()
         self._ladder = Ladder(runtime, self._ledger)
-        self._unheard = Unheard(runtime)
+        self._unheard = Unheard(runtime, worker.hub)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="askfirst-monitor", daemon=True)
+        self._beat_interval = min(_BEAT, runtime.settings.lease / _BEATS)
         self._beat_at = 0.0
         self._publish_at = 0.0
         self._next_due = 0.0
@@ -75,7 +77,7 @@ class Monitor:
     def _turn(self) -> None:
         now = time.monotonic()
         if now >= self._beat_at:
-            self._beat_at = now + _BEAT
+            self._beat_at = now + self._beat_interval
             for lane in self._runtime.lanes:
                 self._beat(lane)
             self._look_after_prefetch()

@@ -86,6 +86,19 @@ def test_the_work_of_a_killed_worker_is_completed_by_another_within_fifteen_seco
     assert (status.attempt, status.worker.split("@")[0]) == (2, "w2")
 
 
+def test_a_lease_is_renewed_more_than_once_before_it_lapses_however_short(
+    client: Client, lane: Lane, start_worker: StartWorker
+) -> None:
+    start_worker(pool="threads", changed={"lease": 1.0})
+    heard: set[float] = set()
+
+    def beats() -> int:
+        heard.update(at for _, at in lane.redis.zrange(lane.keys.workers, 0, -1, withscores=True))
+        return len(heard)
+
+    eventually(lambda: beats() >= 8, within=5, every=0.05)
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_that_is_asked_to_end_lets_its_work_end_and_leaves_the_rest_to_others(
     client: Client, ledger: Ledger, start_worker: StartWorker, proof: Path, pool: str

@@ -1,17 +1,20 @@
 """Works that the pool was given and that no process takes: theirs hangs, or the pool has lost them.
 
-The claim of such a work is renewed as if it ran, so nobody else would ever run it. `_cache` and `_worker_pid` are
-billiard's own and private: it is pinned by Celery, which is pinned below its next minor version.
+The claim of such a work is renewed as if it ran, so nobody else would ever run it. But what processes say is heard by
+the worker's event loop only: while that hangs, over a broker that does not answer, nothing is known of them.
+`_cache` and `_worker_pid` are billiard's own and private: it is pinned by Celery, which is pinned below its next minor
+version.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
-from typing import Final
+from typing import Any, Final
 
 from ..runtime import Runtime
 
@@ -23,10 +26,19 @@ SILENCE: Final = 10.0
 class Unheard:
     """Looks after them, in the monitor's thread, whenever it is told to look."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, hub: Any) -> None:
+        """`hub` is the worker's event loop; without one Celery hears of its processes by threads."""
         self._runtime = runtime
         self._silent_since: dict[str, float] = {}
         """By the fence of a claim: when it was first seen without a process, although there are some at nothing."""
+        self._turns = 0 if hub is not None else math.inf
+        self._heard_at: dict[str, float] = {}
+        """By the fence of a claim that was silent for long: the turn of the loop by which all is heard until then."""
+        if hub is not None:
+            hub.on_tick.add(self._note_turn)
+
+    def _note_turn(self) -> None:
+        self._turns += 1
 
     def rescue(self) -> None:
         """Ends the processes that are at nothing: the pool has others do their works. What it has lost goes back."""
@@ -41,7 +53,10 @@ class Unheard:
         # Where no process is idle the pool will come to what it knows.
         waiting = [claim for claim in claims if idle or claim.id not in known]
         self._silent_since = {claim.fence: self._silent_since.get(claim.fence, now) for claim in waiting}
-        silent = [claim for claim in waiting if now - self._silent_since[claim.fence] > SILENCE]
+        long_silent = [claim for claim in waiting if now - self._silent_since[claim.fence] > SILENCE]
+        # The turn that is under way may be over with its reading; the next one has read all when another begins.
+        self._heard_at = {each.fence: self._heard_at.get(each.fence, self._turns + 2) for each in long_silent}
+        silent = [claim for claim in long_silent if self._turns >= self._heard_at[claim.fence]]
         if not silent:
             return
         _log.error("no process takes %s: those that are at nothing are replaced", ", ".join(each.id for each in silent))

@@ -52,7 +52,7 @@ def test_a_process_that_takes_nothing_is_replaced_and_another_does_the_work(pool
     for pid in hang:
         os.kill(pid, signal.SIGSTOP)
     job = heard(pool, runtime)
-    silent = Unheard(runtime)
+    silent = Unheard(runtime, pool.hub)
     eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), within=20, what="the work is done")
     (claim,) = runtime.claims()
     assert claim.pid not in (None, *hang)
@@ -60,10 +60,10 @@ def test_a_process_that_takes_nothing_is_replaced_and_another_does_the_work(pool
 
 
 def test_what_the_pool_has_lost_goes_back(pool: Pool, runtime: Runtime) -> None:
-    silent = Unheard(runtime)
+    silent = Unheard(runtime, pool.hub)
     silent.rescue()
     assert not runtime.claims()[0].forgotten
-    eventually(lambda: silent.rescue() or runtime.claims()[0].forgotten, within=SILENCE + 1)
+    eventually(lambda: pool.turn() and (silent.rescue() or runtime.claims()[0].forgotten), within=SILENCE + 5)
 
 
 def test_a_work_that_waits_for_processes_at_other_works_is_left_in_peace(pool: Pool, runtime: Runtime) -> None:
@@ -72,7 +72,7 @@ def test_a_work_that_waits_for_processes_at_other_works_is_left_in_peace(pool: P
     eventually(lambda: pool.turn() and all(job._accepted for job in others), what="all processes are at work")
     pool.semaphore.release()
     job = heard(pool, runtime)
-    silent = Unheard(runtime)
+    silent = Unheard(runtime, pool.hub)
     eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="its turn comes")
     assert pool.pids == before
     assert not runtime.claims()[0].forgotten
@@ -81,6 +81,23 @@ def test_a_work_that_waits_for_processes_at_other_works_is_left_in_peace(pool: P
 def test_a_work_that_runs_is_left_in_peace(pool: Pool, runtime: Runtime) -> None:
     before = list(pool.pids)
     job = heard(pool, runtime)
-    silent = Unheard(runtime)
+    silent = Unheard(runtime, pool.hub)
     eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="it ends")
+    assert pool.pids == before
+
+
+def test_a_work_that_runs_is_left_in_peace_while_the_loop_hangs_and_hears_nothing_of_it(
+    pool: Pool, runtime: Runtime
+) -> None:
+    """The loop hangs from when the work was sent: the broker does not answer, or cannot be reached."""
+    before = list(pool.pids)
+    job = heard(pool, runtime)
+    eventually(lambda: pool.turn() and job._write_to is not None, what="it is sent")
+    silent = Unheard(runtime, pool.hub)
+    hangs_until = time.monotonic() + 2 * SILENCE
+    while time.monotonic() < hangs_until:
+        silent.rescue()
+        time.sleep(SILENCE / 10)
+    eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="it ends")
+    assert job.successful()
     assert pool.pids == before
