@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .units import Rate, seconds, size_in_bytes
+from .units import LONGEST, Rate, seconds, size_in_bytes
 from .units import rate as as_rate
 from .urls import checked_broker_url, checked_database_url, checked_redis_url
 
@@ -205,7 +205,7 @@ class Settings(BaseSettings):
     lease: Seconds = Field(
         10.0, ge=1, description="Seconds a running work stays claimed when its worker stops renewing."
     )
-    retention: PositiveSeconds = Field(3600.0, description="Seconds the record of an ended work is kept.")
+    retention: PositiveSeconds = Field(3600.0, le=LONGEST, description="Seconds the record of an ended work is kept.")
     max_payload: Bytes = Field(2**18, ge=1, description="Bytes a payload may have as JSON, and a result.")
     grace: Seconds = Field(
         5.0, ge=0, description="Seconds an unwanted work gets to stop by itself before it is killed."

@@ -13,6 +13,10 @@ _DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*([A-Za-z]*)")
 _RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(ms|s|m|h|d)")
 _MOST_STARTS = 100_000  # the ledger remembers as many starts as the rate counts
+_LONGEST_PERIOD = 366 * 86400.0  # seconds
+
+LONGEST = 10 * 365.25 * 86400.0
+"""Seconds of anything. Times beyond the calendar's end can't be shown to anybody, nor can Redis count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def size_in_bytes(value: int | str) -> int:
 def rate(value: str | Rate) -> Rate:
     """A rate from a text such as "10/s", "100/m", "5/10s" or "1/500ms".
 
-    Raises ValueError for anything else, also for no starts, more than 100,000, or a period under a millisecond.
+    Raises ValueError for anything else, also for no starts, more than 100,000, or a period below a millisecond or
+    above 366 days.
     """
     if isinstance(value, Rate):
         return value
@@ -69,8 +74,8 @@ def rate(value: str | Rate) -> Rate:
     if match is None:
         raise ValueError(f"expected a rate such as '10/s', '100/m' or '5/10s', got {value!r}")
     count, period = int(match[1]), float(match[2] or 1) * _SECONDS_PER[match[3]]
-    if not 1 <= count <= _MOST_STARTS or period < 0.001:
-        raise ValueError(f"expected a rate of 1 to {_MOST_STARTS} starts in 1 ms or longer, got {value!r}")
+    if not 1 <= count <= _MOST_STARTS or not 0.001 <= period <= _LONGEST_PERIOD:
+        raise ValueError(f"expected a rate of 1 to {_MOST_STARTS} starts in 1 ms to 366 days, got {value!r}")
     return Rate(count, period)
 
 

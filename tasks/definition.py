@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from ..config.units import Rate, seconds, size_in_bytes
+from ..config.units import LONGEST, Rate, seconds, size_in_bytes
 from ..config.units import rate as as_rate
 from ..interest.errors import InvalidWork
 from . import registry
@@ -143,8 +143,8 @@ def _duration(name: str, option: str, value: float | str | timedelta) -> float:
         duration = seconds(value)
     except ValueError as error:
         raise InvalidWork(f"{name}: {option}: {error}") from None
-    if duration < 0:
-        raise InvalidWork(f"{name}: expected {option} to be 0 seconds or more, got {value!r}")
+    if not 0 <= duration <= LONGEST:
+        raise InvalidWork(f"{name}: expected {option} to be from 0 seconds to ten years, got {value!r}")
     return duration
 
 

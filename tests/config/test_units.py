@@ -83,7 +83,7 @@ def test_a_rate_is_read_and_written(written: str, count: int, period: float) -> 
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/w", "1000000/s", "1/0.5ms", 10]
+    "nonsense", ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/w", "1000000/s", "1/0.5ms", "1/367d", 10]
 )
 def test_what_is_no_rate_is_refused_with_what_was_expected(nonsense: object) -> None:
     with pytest.raises(ValueError, match=r"expected a rate .*, got "):

@@ -69,6 +69,8 @@ def test_sizes_are_bytes_or_texts() -> None:
         ({"lane": "a.b"}, "expected lane"),
         ({"on_duplicate": "ignore"}, "expected on_duplicate to be one of join, reject, replace, got 'ignore'"),
         ({"retention": 0}, "retention"),
+        ({"retention": 1e18}, "expected retention to be from 0 seconds to ten years, got 1e+18"),
+        ({"expected": 1e300}, "expected expected to be from 0 seconds to ten years, got 1e+300"),
         ({"max_payload": 0}, "max_payload"),
         ({"max_payload": "much"}, "max_payload"),
         ({"expected": 0}, "expected expected to be more than 0 seconds"),
