@@ -55,7 +55,9 @@ class Mailbox:
         self._pulse_interval = pulse_interval
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
-        self._waiters: dict[str, list[WorkWaiter]] = {}
+        self._waiters: dict[str, dict[WorkWaiter, None]] = {}
+        """By the id of their work, in order: many may wait for one."""
+        self._count = 0
         self._deadlines: list[tuple[float, int, WorkWaiter]] = []
         self._order = itertools.count()
         self._lanes: set[str] = set()
@@ -83,7 +85,9 @@ class Mailbox:
         """Delivers these waiters' outcomes from now on."""
         with self._lock:
             for waiter in waiters:
-                self._waiters.setdefault(waiter.id, []).append(waiter)
+                waiters = self._waiters.setdefault(waiter.id, {})
+                self._count += waiter not in waiters
+                waiters[waiter] = None
                 heapq.heappush(self._deadlines, (waiter.deadline_at, next(self._order), waiter))
                 self._lanes.add(waiter.lane)
             wake = (
@@ -147,14 +151,15 @@ class Mailbox:
             os.write(self._wake_in, b".")
 
     def _forget(self, waiter: WorkWaiter) -> None:
-        waiters = self._waiters.get(waiter.id, [])
+        waiters = self._waiters.get(waiter.id, {})
         if waiter in waiters:
-            waiters.remove(waiter)
+            del waiters[waiter]
+            self._count -= 1
         if not waiters:
             self._waiters.pop(waiter.id, None)
         # Answered waiters leave their deadlines behind: swept when they are the greater part.
-        if len(self._deadlines) > 1000 + 2 * len(self._waiters):
-            self._deadlines = [entry for entry in self._deadlines if entry[2] in self._waiters.get(entry[2].id, ())]
+        if len(self._deadlines) > 1000 + 2 * self._count:
+            self._deadlines = [(w.deadline_at, next(self._order), w) for ws in self._waiters.values() for w in ws]
             heapq.heapify(self._deadlines)
 
     # The thread

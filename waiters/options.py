@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..config.units import seconds
+from ..config.units import LONGEST, seconds
 from ..interest.errors import InvalidPayload
 from ..tasks import current_context
 from ..tasks.definition import DUPLICATE_POLICIES
 from ..tasks.published import Callee
 
 IMPORTANCES = ("critical", "normal", "sheddable")
-LONGEST = 10 * 365.25 * 86400.0  # seconds; times beyond the calendar's end can't be shown to anybody
 _LONGEST_KEY = 200
 
 Duration = float | str | timedelta

@@ -6,22 +6,25 @@ import asyncio
 import contextvars
 import difflib
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..interest.errors import InvalidPayload, UnknownWork
+from ..config.units import LONGEST, seconds
+from ..interest.errors import InvalidPayload, UnknownWork, WorkTimeout
 from ..interest.records import WorkStatus
 from ..tasks import registry
 from ..tasks.definition import work_type_of
 from ..tasks.published import Callee, ImportedType, PublishedType
 from .client import Client, default_client
 from .inspection import resolve
-from .options import LONGEST, Duration, check_duration, check_options
+from .options import Duration, check_duration, check_options
 from .waiter import WorkWaiter
 
 Work = str | Callable[..., Any]
 
+_LAST_WORDS = 0.02  # seconds: a submission gives up at its deadline by itself, and says why
 _PUBLISHED_FOR = 10.0  # seconds that a published work type is taken to be as it was
 
 
@@ -59,20 +62,46 @@ def submit_work(
 async def asubmit_work(work: Work, /, **options_and_payload: Any) -> WorkWaiter:
     """`submit_work` for asyncio: the event loop runs on while the ledger is written.
 
-    Cancelled meanwhile, it withdraws what it may have submitted.
+    Cancelled meanwhile, it withdraws what it may have submitted. Raises `WorkTimeout`, too: the deadline can pass while
+    all threads of the event loop's executor are busy.
     """
-    submit = functools.partial(contextvars.copy_context().run, submit_work, work, **options_and_payload)
-    submission = asyncio.get_running_loop().run_in_executor(None, submit)
+    left = threading.Event()
+
+    def submit() -> WorkWaiter | None:
+        return None if left.is_set() else submit_work(work, **options_and_payload)
+
+    submission = asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, submit)
     try:
-        return await asyncio.shield(submission)
-    except asyncio.CancelledError:
+        await asyncio.wait([submission], timeout=_patience(work, options_and_payload.get("timeout")))
+        if not submission.done():
+            raise WorkTimeout("the work was not handed over by its deadline")
+    except (asyncio.CancelledError, WorkTimeout):
+        left.set()
         submission.add_done_callback(_withdraw_submitted)
         raise
+    waiter = submission.result()
+    assert waiter is not None  # nobody has left
+    return waiter
 
 
-def _withdraw_submitted(submission: asyncio.Future[WorkWaiter]) -> None:
-    if not submission.cancelled() and submission.exception() is None:
-        submission.result().cancel()
+def _patience(work: Work, timeout: Duration | None) -> float | None:
+    """Seconds that are given to the submission, as far as that is known without the ledger and makes sense."""
+    definition = registry.find(work) if isinstance(work, str) else getattr(work, "__askfirst_work__", None)
+    if timeout is None:
+        return definition.timeout + _LAST_WORDS if definition is not None else None
+    try:
+        given = seconds(timeout)
+    except ValueError:
+        return None
+    return given + _LAST_WORDS if given > 0 else None
+
+
+def _withdraw_submitted(submission: asyncio.Future[WorkWaiter | None]) -> None:
+    if submission.cancelled() or submission.exception() is not None:
+        return
+    waiter = submission.result()
+    if waiter is not None:
+        waiter.cancel()
 
 
 def submit_many(

@@ -42,6 +42,7 @@ class WorkWaiter(Future[Any]):
         decode: Callable[[str], Any],
     ) -> None:
         self._pid = os.getpid()
+        self._tellers: list[Callable[[], object]] = []
         super().__init__()
         self.id = id
         self.key = key
@@ -104,11 +105,11 @@ class WorkWaiter(Future[Any]):
             if not arrived.done():
                 arrived.set_result(None)
 
-        def from_any_thread(_: Future[Any]) -> None:
+        def from_any_thread() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(arrive)
 
-        self.add_done_callback(from_any_thread)
+        self._tell(from_any_thread)
         try:
             await arrived
         except asyncio.CancelledError:
@@ -215,8 +216,19 @@ class WorkWaiter(Future[Any]):
         self._fail(WorkTimeout(f"{self} was not answered by its deadline"))
         return True
 
+    def _tell(self, teller: Callable[[], object]) -> None:
+        """Calls it when there is an answer, on the thread that brings it: it must not block, nor wait for what does."""
+        with self._condition:
+            if not super().done():
+                self._tellers.append(teller)
+                return
+        teller()
+
     def _invoke_callbacks(self) -> None:
         """Future's own way to call them, on another thread: one that blocks must not cost the process its pulse."""
+        tellers, self._tellers = self._tellers, []
+        for teller in tellers:
+            teller()
         if self._done_callbacks:
             self._client.callbacks.put(super()._invoke_callbacks)  # type: ignore[misc]  # not in the stubs
 
@@ -255,6 +267,7 @@ class WorkWaiter(Future[Any]):
         self._pid = os.getpid()  # first, since what follows comes by here again
         self._waiting = threading.Condition()  # a thread that was not forked may have held the parent's
         self._done_callbacks: list[Callable[[Future[Any]], object]] = []
+        self._tellers = []
         if not super().done():
             self._client = self._client.in_this_process()
             self._client.join(self)

@@ -133,6 +133,26 @@ def test_awaiting_ends_at_the_deadline(client: Client) -> None:
     assert asyncio.run(main()) < 0.35
 
 
+def test_a_callback_that_blocks_holds_up_no_await(client: Client, lane: Lane) -> None:
+    over = threading.Event()
+    other = submit_work(works.add, a=1)
+    other.add_done_callback(lambda _: over.wait(10))
+
+    async def main() -> None:
+        waiters = [await asubmit_work(works.add, a=1, timeout=5), await asubmit_work(works.add, a=1, timeout=0.5)]
+        lane.answer(other.id)
+        other.result()
+        lane.answer(waiters[0].id)
+        assert await asyncio.wait_for(waiters[0], 3) == 42
+        with pytest.raises(WorkTimeout):
+            await asyncio.wait_for(waiters[1], 3)
+
+    try:
+        asyncio.run(main())
+    finally:
+        over.set()
+
+
 def test_the_loop_runs_on_while_work_is_awaited(client: Client, lane: Lane) -> None:
     async def main() -> int:
         waiters = [await asubmit_work(works.add, a=n) for n in range(5)]
@@ -214,6 +234,31 @@ def test_cancelling_a_submission_on_its_way_leaves_no_work_that_nobody_wants(cli
 
     asyncio.run(main())
     eventually(lambda: lane.ledger.counts("default")[State.PENDING] == 0, within=3)
+
+
+def test_a_submission_that_finds_no_thread_fails_at_the_deadline_and_is_never_made(client: Client, lane: Lane) -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, time.sleep, 2.0)
+        started_at = time.monotonic()
+        with pytest.raises(WorkTimeout):
+            await asubmit_work(works.add, a=1, timeout=0.3)
+        took = time.monotonic() - started_at
+        await busy
+        return took
+
+    assert asyncio.run(main()) < 1.0
+    assert lane.ledger.counts("default") == dict.fromkeys(State, 0)
+
+
+def test_an_option_that_is_wrong_is_said_in_asyncio_too(client: Client) -> None:
+    async def main(wrong: float | str) -> None:
+        with pytest.raises(InvalidPayload):
+            await asubmit_work(works.add, a=1, timeout=wrong)
+
+    for wrong in (0, -1, "soon", float("nan")):
+        asyncio.run(main(wrong))
 
 
 # submit_many

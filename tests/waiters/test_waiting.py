@@ -20,6 +20,7 @@ from askfirst import (
     submit_work,
 )
 from askfirst.waiters.client import Client
+from askfirst.waiters.waiter import WorkWaiter
 from tests.support import works
 from tests.support.eventually import eventually
 from tests.support.lanes import Lane
@@ -53,6 +54,31 @@ def test_an_answer_that_came_before_anybody_waited_is_kept(client: Client, lane:
     lane.answer(waiter.id)
     eventually(waiter.done, within=3)
     assert waiter.result(timeout=0) == 42
+
+
+def test_thousands_in_one_process_wait_for_one_work_and_none_holds_up_the_others(client: Client, lane: Lane) -> None:
+    first = submit_work(works.add, a=1, key="hot")
+    crowd = [
+        WorkWaiter(
+            client,
+            id=first.id,
+            lane=first.lane,
+            name=first.name,
+            key="hot",
+            interest=first.interest,
+            timeout=60.0,
+            decode=int,
+        )
+        for _ in range(5000)
+    ]
+    client._mailbox.register(crowd)
+    began_at = time.thread_time()
+    for waiter in crowd[:1000]:
+        client.let_go(waiter)
+    assert time.thread_time() - began_at < 1.0
+    lane.answer(first.id)
+    eventually(lambda: all(waiter.done() for waiter in crowd[1000:]), within=3)
+    assert client._mailbox.outstanding() == []
 
 
 def test_waiting_a_while_does_not_end_the_waiting(client: Client, lane: Lane) -> None:
