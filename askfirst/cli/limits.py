@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from .completion import partitions, work_names
 from .given import Given, json_option, pass_given
-from .printing import UNLIMITED, as_json, console, printable, table
+from .printing import as_json, print_lines, printable, table
 
 if TYPE_CHECKING:
     from askfirst.interest.ledger import Ledger
@@ -172,7 +172,7 @@ def _print(rows: Sequence[LimitInUse], as_json_: bool) -> None:
         texts = [limit_text(limit) for limit in (row.declared, row.set, in_force(row))]
         partition = printable(row.partition or "")
         listed.add_row(row.lane, printable(row.name), partition, *texts, str(row.running), str(row.held))
-    console().print(listed, width=UNLIMITED, crop=True)
+    print_lines(listed)
 
 
 def _print_change(

@@ -12,7 +12,7 @@ from askfirst.interest.states import State
 from .completion import ids_and_keys, lanes, work_names
 from .finding import LedgerClock, find
 from .given import Given, json_option, pass_given
-from .printing import UNLIMITED, ago, as_json, console, duration, printable, table
+from .printing import ago, as_json, console, duration, print_lines, printable, table
 from .progress import progress_text, state_style, state_text
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def list_(given: Given, state: str | None, name: str | None, lane: str | None, l
         rows.add_row(each.id, printable(each.name), where, age, took, printable(each.key or ""), _remark(each))
     if found:
         # A row stays a line: what a narrow terminal has no room for is cut off, the least important first.
-        console().print(rows, width=UNLIMITED, crop=True)
+        print_lines(rows)
     else:
         click.echo("no works", err=True)
 

@@ -9,7 +9,7 @@ import click
 from .completion import lanes
 from .finding import LedgerClock
 from .given import Given, json_option, pass_given
-from .printing import UNLIMITED, ago, as_json, console, printable, table
+from .printing import ago, as_json, print_lines, printable, table
 
 if TYPE_CHECKING:
     from askfirst.interest.ledger import Ledger
@@ -45,7 +45,7 @@ def list_(given: Given, lane: str | None, as_json_: bool) -> None:
     for number, each in enumerate(found, 1):
         bad = each.bad
         rows.add_row(str(number), each.lane, ago(each.at, now), bad.flaw, printable(bad.id), _one_line(bad.detail))
-    console().print(rows, width=UNLIMITED, crop=True)
+    print_lines(rows)
 
 
 @messages.command()

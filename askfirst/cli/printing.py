@@ -19,7 +19,7 @@ STATE_STYLES = {
     "CANCELLED": "magenta",
     "EXPIRED": "magenta",
 }
-UNLIMITED: Final = 10_000  # columns; into a pipe or a file nothing is cut off or folded
+_UNLIMITED: Final = 10_000  # columns; into a pipe or a file nothing is cut off or folded
 
 
 def printable(text: str) -> str:
@@ -32,7 +32,7 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     file = sys.stderr if stderr else sys.stdout
-    width = None if file.isatty() else UNLIMITED
+    width = None if file.isatty() else _UNLIMITED
     return Console(file=file, markup=False, emoji=False, highlight=False, width=width)
 
 
@@ -44,6 +44,16 @@ def table(*columns: str) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
+
+
+def print_lines(rows: Table) -> None:
+    """Prints a table of which each row stays a line: what a narrow terminal has no room for is cut off at the right."""
+    from rich.measure import Measurement
+
+    out = console()
+    # print() takes no width beyond the terminal's, and would fold; a table's own width it leaves alone.
+    rows.width = Measurement.get(out, out.options.update(max_width=_UNLIMITED), rows).maximum
+    out.print(rows, crop=True)
 
 
 def duration(seconds: float, *, units: int = 2) -> str:

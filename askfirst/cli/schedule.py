@@ -11,7 +11,7 @@ import click
 from .completion import schedule_ids
 from .exits import CommandError, Exit
 from .given import Given, imports_option, json_option, pass_given
-from .printing import UNLIMITED, ago, as_json, console, duration, printable, table
+from .printing import ago, as_json, duration, print_lines, printable, table
 
 if TYPE_CHECKING:
     from askfirst.schedules import HistoryEntry, ScheduleStatus
@@ -142,7 +142,7 @@ def delete(given: Given, ids: tuple[str, ...], yes: bool, actor: str | None, as_
     from askfirst import schedules
 
     if not yes:
-        click.confirm(f"Delete {', '.join(map(printable, ids))} and what is known of their runs?", abort=True, err=True)
+        _agree(f"Delete {', '.join(map(printable, ids))} and what is known of their runs?")
     done = {id: schedules.delete(id, actor=actor) for id in ids}
     _print_done(done, "deleted", "there is none", as_json_)
     if not all(done.values()):
@@ -163,8 +163,8 @@ def trigger(given: Given, id: str, as_json_: bool) -> None:
 
 @schedule.command()
 @_id
-@click.option("--after", type=_MOMENT, required=True, help="Instants later than this.")
-@click.option("--until", type=_MOMENT, required=True, help="Instants up to and including this.")
+@click.option("--after", type=_MOMENT, metavar="MOMENT", required=True, help="Instants later than this.")
+@click.option("--until", type=_MOMENT, metavar="MOMENT", required=True, help="Instants up to and including this.")
 @click.option("--overlap", type=click.Choice(OVERLAPS), default="buffer_all", show_default=True)
 @json_option
 @pass_given
@@ -179,8 +179,8 @@ def backfill(given: Given, id: str, after: datetime, until: datetime, overlap: s
 
 @schedule.command()
 @_id
-@click.option("--since", type=_MOMENT, help="From this instant on.")
-@click.option("--until", type=_MOMENT, help="Up to and including this instant.")
+@click.option("--since", type=_MOMENT, metavar="MOMENT", help="From this instant on.")
+@click.option("--until", type=_MOMENT, metavar="MOMENT", help="Up to and including this instant.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only what ended, or is, so.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -234,7 +234,7 @@ def apply(given: Given, file: str, yes: bool, imports: tuple[str, ...], as_json_
     if not plan.differences or not (yes or ask):
         return
     if ask:
-        click.confirm("Apply?", abort=True, err=True)
+        _agree("Apply?")
     plan.apply()
 
 
@@ -302,7 +302,7 @@ def _print_schedules(found: Iterable[ScheduleStatus]) -> None:
         following = _moment(each.next_time) if each.next_time else ""
         work, tags = printable(each.schedule.work), printable(", ".join(each.schedule.tags))
         rows.add_row(each.id, work, following, printable(state), str(each.open), tags)
-    console().print(rows, width=UNLIMITED, crop=True)
+    print_lines(rows)
 
 
 def _print_facts(found: ScheduleStatus) -> None:
@@ -324,6 +324,17 @@ def _print_facts(found: ScheduleStatus) -> None:
             click.echo(f"{name:<14}{printable(str(text))}")
 
 
+def _agree(question: str) -> None:
+    """Ends the command unless somebody says yes; also where nobody can be asked."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)  # the line of the question is still open
+        agreed = False
+    if not agreed:
+        raise CommandError("nothing was changed; --yes does it without asking", Exit.INTERRUPTED)
+
+
 def _print_done(done: dict[str, bool], yes: str, no: str, as_json_: bool) -> None:
     if as_json_:
         click.echo(as_json([{"id": id, "changed": changed} for id, changed in done.items()]))
@@ -343,7 +354,7 @@ def _print_entries(found: list[HistoryEntry], as_json_: bool) -> None:
     for each in found:
         took = "" if each.duration is None else duration(each.duration)
         rows.add_row(_span(each), each.status, each.state or "", took, printable(_remark(each)), each.work or "")
-    console().print(rows, width=UNLIMITED, crop=True)
+    print_lines(rows)
 
 
 def _span(entry: HistoryEntry) -> str:
@@ -379,5 +390,3 @@ def _print_differences(differences: list[Difference]) -> None:
 def _moment(moment: datetime) -> str:
     text = moment.isoformat(" ", "milliseconds" if moment.microsecond else "seconds")
     return text.replace("+00:00", "Z")
-
-

@@ -1,10 +1,13 @@
 """What people read."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
 
-from askfirst.cli.printing import ago, duration, printable
+from askfirst.cli import printing
+from askfirst.cli.printing import ago, duration, print_lines, printable, table
 from askfirst.cli.progress import progress_text
 from askfirst.interest.records import Progress
 
@@ -54,3 +57,12 @@ def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command() -> None:
 )
 def test_progress_in_words(progress: Progress, text: str) -> None:
     assert progress_text(progress) == text
+
+
+def test_a_row_stays_a_line_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Console(width=30, record=True, force_terminal=True, file=io.StringIO())
+    monkeypatch.setattr(printing, "console", lambda: terminal)
+    rows = table("id", "work type", "remark")
+    rows.add_row("default.5c35fa7d", "reports.build", "ValueError: bad 3")
+    print_lines(rows)
+    assert terminal.export_text().splitlines()[1:] == ["default.5c35fa7d  reports.buil"]
