@@ -90,8 +90,11 @@ def _told(detail: ErrorDetails, given: Layer) -> str:
 
 def _unknown(path: KeyPath, source: str) -> str:
     *parents, key = path
-    known = PoolSettings.model_fields if parents else Settings.model_fields
-    nearest = ".".join([*parents, *difflib.get_close_matches(key, known, n=1, cutoff=0.0)])
+    known = (_TABLES.get(path[0], Settings) if parents else Settings).model_fields
+    close = difflib.get_close_matches(key, known, n=1)
+    if not close:
+        return f"unknown setting {'.'.join(path)!r} ({source}): askfirst config shows all there are"
+    nearest = ".".join([*parents, *close])
     if source.startswith(ENVIRONMENT):
         nearest = PREFIX + nearest.upper().replace(".", "__")
     return f"unknown setting {'.'.join(path)!r} ({source}): did you mean {nearest}?"

@@ -236,6 +236,8 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, t
     ("text", "said"),
     [
         ("leese = 3", "unknown setting 'leese' (…): did you mean lease?"),
+        ("[lanes.io]\nmax_pendin = 3", "unknown setting 'lanes.io.max_pendin' (…): did you mean lanes.io.max_pending?"),
+        ("unheard_of = 3", "unknown setting 'unheard_of' (…): askfirst config shows all there are"),
         ("[pools.io]\nconcurrency = 0", "expected pools.io.concurrency to be greater than or equal to 1, got 0 (…)"),
         ("lease =", "expected askfirst.toml to be a readable TOML file, got: "),
     ],
