@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PINGS: Final = 21
 _SLOW: Final = 0.005  # seconds; a work costs a few round trips
 _HEARD: Final = 5.0  # seconds; a worker beats every second
+_OVERDUE: Final = 5.0  # seconds; until then an instant is on time
 _FAR: Final = 5.0  # seconds between two clocks that confuse people, though not the ledger
 
 
@@ -70,6 +71,7 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
     yield _broker(settings)
     yield _work_types(ledger)
     yield from _lanes(ledger, settings)
+    yield from _schedules()
 
 
 def _server(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
@@ -172,3 +174,29 @@ def _lane(ledger: Ledger, lane: str) -> Finding:
         text += f"; {last} was last heard {duration(silence)} ago"
     advice = f"start one: askfirst worker --lanes {lane}, or askfirst up"
     return Finding(Health.FAIL if waiting else Health.WARN, f"lane {lane}", text, advice)
+
+
+def _schedules() -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    from askfirst import LedgerUnavailable
+
+    if find_spec("cronsim") is None:  # the extra is not installed
+        return
+    from askfirst.schedules.api import manager
+
+    store = manager().store
+    try:
+        upcoming = store.upcoming(1)
+        now = store.now()
+    except LedgerUnavailable:  # with Redis users, those of callers and workers may not look at schedules
+        return
+    if not upcoming:
+        return
+    id, due = upcoming[0]
+    late = (now - due) / 1000
+    if late < _OVERDUE:
+        yield Finding(Health.OK, "schedules", f"none is overdue; next is {id}")
+        return
+    advice = "start a scheduler, or two: askfirst schedule run"
+    yield Finding(Health.WARN, "schedules", f"{id} should have fired {duration(late)} ago", advice)

@@ -21,8 +21,8 @@ _COLOURS: Final = {Health.OK: "green", Health.INFO: "blue", Health.WARN: "yellow
 def doctor(given: Given, as_json_: bool) -> int:
     """Say what is wrong, and what to do.
 
-    Looks at settings, Redis, broker, workers and lanes, and changes nothing. The exit code is 1 if a check failed;
-    warnings don't count.
+    Looks at settings, Redis, broker, workers, lanes and schedules, and changes nothing. The exit code is 1 if a check
+    failed; warnings don't count.
     """
     findings = []
     for finding in examine(given):

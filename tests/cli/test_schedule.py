@@ -61,9 +61,22 @@ def shown(cli: Cli, id: str) -> dict[str, Any]:
     return found
 
 
+def test_the_doctor_notices_that_no_scheduler_runs(scheduled: Cli, tmp_path: Path) -> None:
+    change(tmp_path, FILE[: FILE.index("[schedules.often]")], "")
+
+    def said() -> str:
+        return next(line for line in scheduled("doctor").stdout.splitlines() if "schedules" in line)
+
+    apply(scheduled, "--yes")
+    assert "none is overdue" in said()
+    eventually(lambda: "often should have fired" in said(), within=20, what="an instant is overdue")
+
+
 def test_a_file_is_applied_after_its_difference_is_shown(scheduled: Cli, tmp_path: Path) -> None:
     said = scheduled("schedule", "apply", "greetings.toml", input="n\n")
     assert said.exit_code == Exit.INTERRUPTED
+    assert "nothing was changed; --yes" in said.stderr
+    assert "nothing was changed; --yes" in scheduled("schedule", "apply", "greetings.toml", input="").stderr
     assert [line[:9] for line in said.stdout.splitlines()][:3] == ["+ calenda", "+ hello: ", "+ often: "]
     assert json.loads(scheduled("schedule", "list", "--json").stdout) == []
     assert scheduled("schedule", "apply", "greetings.toml", input="y\n").exit_code == Exit.OK
