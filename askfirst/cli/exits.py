@@ -31,7 +31,8 @@ class Exit(IntEnum):
 #: What each code means, as `askfirst --help` shows it.
 MEANINGS = {
     Exit.OK: "done",
-    Exit.FAILED: "the work failed, was cancelled or lost; doctor: a check failed; up: a process ended; mirror: no SQL",
+    Exit.FAILED: "the work failed, was cancelled or lost; doctor: a check failed; up: a process ended; "
+    "schedule mirror: no SQL",
     Exit.USAGE: "wrong usage, settings, schedule or payload",
     Exit.LEDGER: "the ledger is unavailable",
     Exit.UNKNOWN: "unknown work type, schedule, id or key",

@@ -36,7 +36,7 @@ def gateway(given: Given, listen: str, expose: tuple[str, ...]) -> None:
     try:
         from askfirst.gateway.serving import serve
     except ModuleNotFoundError as error:
-        raise CommandError(f"needs the extra 'gateway' ({error})", Exit.USAGE) from None
+        raise CommandError(f"the gateway needs more ({error}): pip install 'askfirst[gateway]'", Exit.USAGE) from None
     host, port = address(listen)
     settings = given.configure()
     if expose:
@@ -46,7 +46,7 @@ def gateway(given: Given, listen: str, expose: tuple[str, ...]) -> None:
     with until_told_to_stop(), _listening(host, port, listen) as door:
         name, number = door.getsockname()[:2]
         shown = f"[{name}]" if ":" in name else name
-        click.echo(f"serving http://{shown}:{number}/v1; Ctrl-C stops", err=True)
+        click.echo(f"serving http://{shown}:{number}/v1, for people /v1/pages; Ctrl-C stops", err=True)
         serve(settings, door, _DRAIN)
 
 
