@@ -30,9 +30,15 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is untyped
         """Lets go of the connection, and of the messages that it had brought: their works are rung for again.
 
         kombu would try to put them back on the connection that is gone, and then write them to a file in /tmp, payloads
-        and all. In an app that was there before they can be others' than the ledger's, and it may.
+        and all. In an app that was there before they can be others' than the ledger's, and it may. And whoever rejects
+        one of them later would end the worker: a channel without its connection has nothing to reject it by.
         """
-        if runtime_of(self.app).own:
-            for channel in getattr(self.connection.transport, "channels", ()):
-                channel.do_restore = False
+        own = runtime_of(self.app).own
+        for channel in getattr(self.connection.transport, "channels", ()):
+            channel.do_restore = channel.do_restore and not own
+            channel.basic_reject = _do_nothing
         super().on_connection_error_after_connected(exc)
+
+
+def _do_nothing(*_: Any, **__: Any) -> None:
+    pass

@@ -15,6 +15,14 @@ def test_a_second_submission_joins(lane: Lane, running: bool) -> None:
     assert lane.status(first.id).callers == 2
 
 
+def test_a_run_learns_at_once_of_a_later_deadline(lane: Lane) -> None:
+    first = lane.running("alice", worker="w1", key="k")
+    lane.ledger.submit(lane.submission("bob", key="k", timeout=300))
+    [order] = lane.mail("w1")
+    assert (order["id"], order["fence"]) == (first.id, lane.fence(first.id, 1))
+    assert 299_000 < order["extend"] <= 300_000
+
+
 def test_joining_does_not_ring_again(lane: Lane) -> None:
     first = lane.submit(key="k")
     lane.submit("bob", key="k")

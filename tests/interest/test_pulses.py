@@ -104,7 +104,7 @@ def test_a_run_in_doubt_goes_on(lane: Lane) -> None:
 
 def test_an_outage_in_the_middle_of_a_silence_starts_the_count_anew(lane: Lane) -> None:
     submission = lane.submit()
-    lane.let_pass(4, up=True)
+    lane.let_pass(5, up=True)
     lane.let_pass(4)
     lane.beat()
     assert lane.verdict(submission.id) == (HOLD, Reason.PULSE_IN_DOUBT)
