@@ -100,7 +100,7 @@ MUTANTS = (
     Mutant(
         "callers are told twice",
         "includes/ending",
-        "    forget_told(id, redis.call('ZCARD', interests_key(id)))\n    stop_run",
+        "    forget_told(id, told, redis.call('ZCARD', interests_key(id)))\n    stop_run",
         "    stop_run",
     ),
     Mutant(
