@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.support.eventually import eventually
@@ -72,10 +74,21 @@ async def wait(port: int, count: int) -> list[tuple[asyncio.StreamReader, asynci
     return waiting
 
 
+def answered(client: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+    """Whether something has come for one that waits."""
+    return bool(client[0]._buffer)  # type: ignore[attr-defined]  # asyncio has no public way to look without reading
+
+
 def listens(port: int) -> bool:
     """Whether somebody does there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def published(port: int) -> bool:
+    """Whether the gateway knows the work type that is asked for."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/types", timeout=5) as answer:
+        return b"bench." in answer.read()
 
 
 def memory(pid: int) -> float:
@@ -113,7 +126,7 @@ async def measure(gateway: int, port: int, bare: int, bare_port: int) -> None:
     print(f"gateway, {WAITING} waiting: {memory(gateway):.0f} MiB")
     await told(f"gateway, {WAITING} waiting", port, gateway)
     print(f"gateway, after it: {memory(gateway):.0f} MiB")
-    print(f"answered meanwhile, of those that wait: {sum(bool(reader._buffer) for reader, _ in waiting)}")  # type: ignore[attr-defined]
+    print(f"answered meanwhile, of those that wait: {sum(map(answered, waiting))}")
     for _, writer in waiting:
         writer.close()
 
@@ -140,8 +153,8 @@ def main() -> None:
         gateway = start("askfirst", "gateway", "--listen", str(port), "--expose", "bench.*")
         bare = start("uvicorn", "--port", str(bare_port), "--log-level", "warning", "bench.gateway.bare:app")
         for each in (port, bare_port):
-            eventually(lambda each=each: listens(each), within=30, what="it listens")  # type: ignore[misc]
-        time.sleep(3)  # the worker publishes its types
+            eventually(partial(listens, each), within=30, what="it listens")
+        eventually(partial(published, port), within=30, every=0.2, what="the worker has published its types")
         asyncio.run(held(gateway.pid, port, bare.pid, bare_port))
         subprocess.run([sys.executable, "-m", "askfirst", "cleanup"], env=environment, check=False)
 

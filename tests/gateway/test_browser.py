@@ -31,7 +31,7 @@ def alice(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
 
     def open(**how: Any) -> Page:
         password = {"username": "alice", "password": TOKENS["alice"]}
-        contexts.append(browser.new_context(base_url=served.url, http_credentials=password, **how))  # type: ignore[arg-type]
+        contexts.append(browser.new_context(base_url=served.url, http_credentials=password, **how))  # type: ignore[arg-type]  # a TypedDict of playwright's
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text))

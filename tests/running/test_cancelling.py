@@ -1,7 +1,8 @@
 """What nobody wants any more stops soon, and what ignores that is ended: "done when" 1, on both pools."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -114,11 +115,11 @@ def test_a_process_whose_run_is_to_be_killed_gets_no_grace_period(fleet: Fleet, 
     ],
 )
 def test_a_process_that_ignores_it_is_killed_in_its_grace_period_and_a_second(
-    fleet: Fleet, app: Celery, log: Log, work: object
+    fleet: Fleet, app: Celery, log: Log, work: Callable[..., Any]
 ) -> None:
     sibling = submit_work(running.trace, log=log.path.with_name("sibling"), seconds=2.5)
     with Events(app) as events:
-        waiter = submit_work(work, log=log.path)  # type: ignore[arg-type]  # a work
+        waiter = submit_work(work, log=log.path)
         pid = log.wait_for("began")[0]["pid"]
         waiter.cancel()
         eventually(lambda: not alive(pid), within=GRACE + 1, what="its process is gone")

@@ -1,5 +1,8 @@
 """A timeout of something that a work calls is its error; only a tripped token is a cancellation: "done when" 3."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from askfirst import Reason, State, WorkCancelled, WorkFailed, WorkTimeout, WorkWaiter, cancel, submit_work
@@ -71,8 +74,8 @@ def test_a_deadline_during_a_downstream_wait_expires_the_work(fleet: Fleet, log:
 
 
 @each_parent
-def test_the_timeout_of_a_child_is_its_parents_error(fleet: Fleet, log: Log, parent: object) -> None:
-    waiter = submit_work(parent, log=log.path, seconds=20, patience=0.4)  # type: ignore[arg-type]  # a work
+def test_the_timeout_of_a_child_is_its_parents_error(fleet: Fleet, log: Log, parent: Callable[..., Any]) -> None:
+    waiter = submit_work(parent, log=log.path, seconds=20, patience=0.4)
     error = waiter.exception()
     assert isinstance(error, WorkFailed)
     assert error.error_type == "askfirst.interest.errors.WorkTimeout"
@@ -80,8 +83,8 @@ def test_the_timeout_of_a_child_is_its_parents_error(fleet: Fleet, log: Log, par
 
 
 @each_parent
-def test_the_cancellation_of_a_child_is_its_parents_error(fleet: Fleet, log: Log, parent: object) -> None:
-    waiter = submit_work(parent, log=log.path, seconds=20, patience=20)  # type: ignore[arg-type]  # a work
+def test_the_cancellation_of_a_child_is_its_parents_error(fleet: Fleet, log: Log, parent: Callable[..., Any]) -> None:
+    waiter = submit_work(parent, log=log.path, seconds=20, patience=20)
     [began] = Log(log.path.with_name("child")).wait_for("began")
     cancel(began["work"])
     error = waiter.exception(timeout=5)
@@ -91,8 +94,8 @@ def test_the_cancellation_of_a_child_is_its_parents_error(fleet: Fleet, log: Log
 
 
 @each_parent
-def test_a_cancel_while_it_waits_for_a_child_cancels_both(fleet: Fleet, log: Log, parent: object) -> None:
-    waiter = submit_work(parent, log=log.path, seconds=20, patience=20)  # type: ignore[arg-type]  # a work
+def test_a_cancel_while_it_waits_for_a_child_cancels_both(fleet: Fleet, log: Log, parent: Callable[..., Any]) -> None:
+    waiter = submit_work(parent, log=log.path, seconds=20, patience=20)
     child = Log(log.path.with_name("child"))
     child.wait_for("began")
     waiter.cancel()

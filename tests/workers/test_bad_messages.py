@@ -4,6 +4,7 @@ import json
 import logging
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -333,7 +334,7 @@ def test_the_newest_hundred_are_kept_for_a_while_and_all_are_counted(lane: Lane,
     for start in range(0, 3 * KEPT, 50):
         aside = Aside(lambda letter: True)
         for n in range(start, start + 50):
-            aside.put("default", Problem(Flaw.BODY, "truncated"), "", lambda n=n: bad(n))  # type: ignore[misc]
+            aside.put("default", Problem(Flaw.BODY, "truncated"), "", partial(bad, n))
         aside.flush(ledger)
     found = aside_in(ledger, "default")
     assert [each.bad.message for each in found] == [f"message {n}" for n in reversed(range(2 * KEPT, 3 * KEPT))]

@@ -46,4 +46,5 @@ def flush_in_order(runtime: Runtime, pool: Any, semaphore: Any) -> None:
 
 def _give_back(runtime: Runtime, id: str) -> None:
     for claim in runtime.claims_on(id):
-        claim.forgotten = True
+        if claim.pid is None:  # else it is an older one, which has lost its lease and runs on
+            claim.forgotten = True

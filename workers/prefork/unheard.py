@@ -2,8 +2,6 @@
 
 The claim of such a work is renewed as if it ran, so nobody else would ever run it. But what processes say is heard by
 the worker's event loop only: while that hangs, over a broker that does not answer, nothing is known of them.
-`_cache` and `_worker_pid` are billiard's own and private: it is pinned by Celery, which is pinned below its next minor
-version.
 """
 
 from __future__ import annotations

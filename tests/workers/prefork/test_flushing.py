@@ -67,6 +67,13 @@ def test_what_was_not_sent_is_forgotten_and_goes_back(pool: Pool, runtime: Runti
     assert pool.semaphore.value == PROCESSES
 
 
+def test_an_older_run_of_what_is_forgotten_is_not_forgotten_with_it(pool: Pool, runtime: Runtime) -> None:
+    runtime.add_claim(Claim("a", fence="0:a", deadline_at=0.0, grace=5.0, kill=lambda: None, pid=1234))
+    pool.apply(abs, 1, correlation_id="a")
+    pool.celerys.flush()
+    assert [claim.fence for claim in runtime.claims() if claim.forgotten] == ["1:a"]
+
+
 def test_what_was_sent_to_a_process_that_died_goes_back(pool: Pool, runtime: Runtime) -> None:
     for pid in pool.pids:
         os.kill(pid, signal.SIGSTOP)  # takes nothing any more
