@@ -20,7 +20,7 @@ from ..waiters.client import Client, default_client
 from ..waiters.options import check_options
 from ..waiters.submitting import callee_of
 from ..waiters.waiter import WorkWaiter
-from .listing import Selection, page
+from .listing import AT_ONCE, Selection, page
 from .owners import is_of, key_of
 from .problems import no_such_type, no_such_work
 from .reading import Wishes
@@ -28,14 +28,16 @@ from .showing import View
 
 _THREADS: Final = 4  # they share one connection: more would only wait for each other
 _KNOWN_FOR: Final = 10.0  # seconds that a work type is taken to be as it was
-_AT_ONCE: Final = 200  # records read in one round trip
 _TURNS: Final = 3  # connect timeouts until a request is told that the ledger is away
 
 Answer = TypeVar("Answer")
 
 
 class Desk:
-    """Submits, looks and cancels for HTTP clients. `expose` are names and patterns; None means the setting."""
+    """Submits, looks and cancels for HTTP clients. `expose` are names and patterns; None means the setting.
+
+    What asks the ledger raises `LedgerUnavailable`.
+    """
 
     def __init__(self, expose: Collection[str] | None) -> None:
         self._expose = expose
@@ -123,8 +125,8 @@ class Desk:
     def statuses(self, ids: Sequence[str]) -> dict[str, WorkStatus]:
         """What the ledger knows about each of them that it knows."""
         found: dict[str, WorkStatus] = {}
-        for start in range(0, len(ids), _AT_ONCE):
-            statuses = default_client().ledger.statuses(ids[start : start + _AT_ONCE])
+        for start in range(0, len(ids), AT_ONCE):
+            statuses = default_client().ledger.statuses(ids[start : start + AT_ONCE])
             found |= {status.id: status for status in statuses if status is not None}
         return found
 

@@ -19,7 +19,7 @@ from .reading import wrong
 from .showing import View
 
 _WINDOW: Final = 1000  # works of a lane and state that are looked at
-_AT_ONCE: Final = 200  # records read in one round trip
+AT_ONCE: Final = 200  # records read in one round trip
 MOST: Final = 500  # works in one answer
 AFTER: Final = "([0-9]{1,15})~([A-Za-z0-9_.-]{1,100})"
 
@@ -82,8 +82,8 @@ def _body(status: WorkStatus) -> dict[str, Any]:
 
 
 def _records(ledger: Ledger, lane: str, state: State) -> Iterator[WorkStatus]:
-    for start in range(0, _WINDOW, _AT_ONCE):
-        ids = ledger.ids(lane, state, start, _AT_ONCE)
+    for start in range(0, _WINDOW, AT_ONCE):
+        ids = ledger.ids(lane, state, start, AT_ONCE)
         yield from (status for status in ledger.statuses(ids) if status is not None and status.state is state)
-        if len(ids) < _AT_ONCE:
+        if len(ids) < AT_ONCE:
             return

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from ..interest.states import State
 from ..waiters.options import IMPORTANCES
 from .listing import AFTER, MOST
-from .reading import JSON, KEY, TIMEOUT, WAIT
+from .problems import MEDIA_TYPE
+from .reading import JSON, KEY, LONGEST_WAIT, TIMEOUT, WAIT
 
-_PROBLEM: Final = "application/problem+json"
 _EVENTS: Final = "text/event-stream"
 _TIME: Final = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: Final = {"type": ["string", "null"], "format": "date-time"}
@@ -141,7 +141,7 @@ def _submission(name: str, place: str, needed: bool) -> dict[str, Any]:
     return {
         "summary": f"Asks for {name}.",
         "parameters": [
-            _parameter("wait", "query", _pattern(WAIT), "Seconds to wait for the result, 300 at most."),
+            _parameter("wait", "query", _pattern(WAIT), f"Seconds to wait for the result, {LONGEST_WAIT:g} at most."),
             _parameter("Idempotency-Key", "header", _pattern(KEY), "Names the work: sent again, it is the same."),
             _parameter("Request-Timeout", "header", _pattern(TIMEOUT), "The deadline from now: 5, 500ms, 2m."),
             _parameter("Importance", "header", {"enum": list(IMPORTANCES)}),
@@ -218,7 +218,7 @@ def _answer(description: str, schema: Mapping[str, Any], headers: dict[str, Any]
 
 
 def _problem(description: str) -> dict[str, Any]:
-    return _content(description, _PROBLEM, _ref("Problem"))
+    return _content(description, MEDIA_TYPE, _ref("Problem"))
 
 
 def _content(description: str, kind: str, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .desk import Desk
 from .listing import read_selection
 from .origins import refuse_foreign
 from .owners import owner_of
-from .problems import Problem, no_such_type, problem_of, problem_of_ended
+from .problems import HUNG_UP, Problem, no_such_type, problem_of, problem_of_ended
 from .reading import FORM, Wishes, read_body, read_payload, too_large
 from .showing import View
 
@@ -153,7 +153,7 @@ class Pages:
         try:
             return await answer
         except ClientDisconnect:
-            return Response(status_code=499)
+            return Response(status_code=HUNG_UP)
         except (Problem, WorkError) as error:
             problem = error if isinstance(error, Problem) else problem_of(error)
             return self._page(request, "problem.html", problem.status, problem.headers, problem=problem.body)

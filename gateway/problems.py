@@ -23,6 +23,8 @@ from ..interest.records import WorkStatus
 from ..interest.states import State
 
 MEDIA_TYPE: Final = "application/problem+json"
+#: Of a client that is gone, as nginx has it: only logs see it.
+HUNG_UP: Final = 499
 _AWAY: Final = 1  # seconds after which to try again when the ledger was away
 
 #: How a work that has no result answers the request that waits for it.

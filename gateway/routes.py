@@ -21,12 +21,10 @@ from .openapi import document
 from .origins import refuse_foreign
 from .owners import Tokens, anybody, owner_of
 from .pages import Pages
-from .problems import Problem, problem_of
+from .problems import HUNG_UP, Problem, problem_of
 from .reading import Wishes, is_json, read_body, read_payload, read_wishes
 from .showing import accepted, answered, described, location
 from .waiting import Holds, Why
-
-_GONE = 499  # what logs say of a client that hung up; nobody is there to read it
 
 Authenticate = Callable[..., Any]
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
@@ -142,7 +140,7 @@ class Routes:
             raise
         if why is Why.GONE:
             waiter.cancel()
-            return Response(status_code=_GONE)
+            return Response(status_code=HUNG_UP)
         failure = waiter.exception() if why is Why.ANSWERED else None
         if isinstance(failure, WorkError):
             raise _at(request, waiter, problem_of(failure, id=waiter.id))
@@ -200,6 +198,6 @@ async def _answering(answer: Awaitable[Response]) -> Response:
     except Problem as problem:
         return problem.response()
     except ClientDisconnect:
-        return Response(status_code=_GONE)
+        return Response(status_code=HUNG_UP)
     except WorkError as error:
         return problem_of(error).response()

@@ -16,9 +16,13 @@ class Why(Enum):
     """Why a request is held no longer."""
 
     ANSWERED = auto()
+    """The work has ended."""
     ELAPSED = auto()
+    """The client's waiting time is over."""
     GONE = auto()
+    """The client has hung up."""
     CLOSING = auto()
+    """The gateway is told to stop."""
 
 
 class Holds:

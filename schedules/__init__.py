@@ -18,6 +18,7 @@ from .api import (
 )
 from .api import list_ as list
 from .api import next_ as next
+from .calendars.definition import Dates, Day, Difference, Holidays, Market, OnlyOn, Override, Union, Weekdays
 from .definition import Schedule
 from .entries import Cause, HistoryEntry, Status
 from .errors import HorizonExceeded, InvalidSchedule, UnknownSchedule
@@ -31,17 +32,26 @@ __all__ = [
     "At",
     "Cause",
     "Cron",
+    "Dates",
+    "Day",
+    "Difference",
     "Every",
     "HistoryEntry",
+    "Holidays",
     "HorizonExceeded",
     "InvalidSchedule",
     "LedgerScheduler",
+    "Market",
     "Once",
+    "OnlyOn",
+    "Override",
     "Schedule",
     "ScheduleStatus",
     "Session",
     "Status",
+    "Union",
     "UnknownSchedule",
+    "Weekdays",
     "backfill",
     "delete",
     "delete_calendar",

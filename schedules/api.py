@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import weakref
+import functools
 from datetime import datetime
 from typing import Final, get_args
 
 from ..interest.errors import InvalidPayload
-from ..waiters.client import Client, default_client
+from ..waiters.client import default_client
 from .calendars.definition import CalendarDefinition
 from .definition import Overlap, Schedule
 from .entries import HistoryEntry, Status
 from .errors import InvalidSchedule
 from .managing import Manager, ScheduleStatus, this_actor, utc
 
-_managers: Final[weakref.WeakKeyDictionary[Client, Manager]] = weakref.WeakKeyDictionary()
+#: Of the newest client alone: a manager holds its client, and an old one is to go.
+_manager_of: Final = functools.lru_cache(maxsize=1)(Manager)
 
 
 def manager() -> Manager:
     """That of the process's client, with what it has read already."""
-    client = default_client()
-    return _managers.setdefault(client, Manager(client)) if client not in _managers else _managers[client]
+    return _manager_of(default_client())
 
 
 def put(schedule: Schedule) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from ..interest.errors import InvalidWork
 from ..tasks.definition import work_type_of
-from .model import Definition, Delay, Duration, Moment, ZoneName
+from .model import Definition, Delay, Duration, Moment, ZoneName, one_or_many
 from .triggers import Once, Session, Trigger
 from .zones import moment, zone_named
 
@@ -40,18 +40,14 @@ def _many(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_names)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(one_or_many)]
 
 
 class Schedule(Definition):
     """When a work runs. Durations are seconds, timedeltas or texts such as "5m". Raises `InvalidSchedule`.
 
-    Instants count from `start` on and before `end`, after rolling too; moments without a zone are local times of
-    `timezone`.
+    Instants count from `start` on and before `end`, also those that were moved; moments without a zone are local
+    times of `timezone`.
     """
 
     id: str

@@ -59,7 +59,7 @@ class Entry:
     status: str
     cause: str
     run: int
-    """The how manieth work of this instant it is: a backfill may repeat it."""
+    """Which work of this instant it is, from 1, since a backfill may repeat it; 0 where none was to run."""
     decided_at: int
     why: str = ""
     last: int = 0

@@ -19,7 +19,7 @@ from .store import Claimed, Open, Store
 
 _log = logging.getLogger("askfirst.schedules")
 _SOONEST: Final = 200  # ms between two looks at a run
-_LATEST: Final = 15_000
+_LATEST: Final = 15_000  # ms, at most
 _AWAITED: Final = 500  # ms where somebody waits for its end
 _LONGEST_FAILURE: Final = 500  # characters of an error that the history keeps
 

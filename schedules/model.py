@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
@@ -92,6 +91,6 @@ def span(value: float) -> timedelta:
     return timedelta(milliseconds=round(value * 1000))
 
 
-def parsed(reader: Callable[[str], Any]) -> BeforeValidator:
-    """A validator that reads texts and lets everything else pass."""
-    return BeforeValidator(lambda value: reader(value) if isinstance(value, str) else value)
+def one_or_many(value: Any) -> Any:
+    """For fields that take one text or several."""
+    return (value,) if isinstance(value, str) else value

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from .calendars.calendar import Calendar
 from .days import MOST_DAYS_MOVED, Days
 from .definition import Schedule
+from .entries import as_ms
 from .errors import HorizonExceeded, InvalidSchedule
 from .triggers import Occurrence, Session, merged
 from .zones import instant_of, local_of, start_of
 
 _INSTANT = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: `next_instant` looks no further: 29 February on a Monday is 40 years away at most.
 LOOK_AHEAD = timedelta(days=366 * 41)
@@ -83,7 +83,7 @@ def next_instant(schedule: Schedule, calendars: Mapping[str, Calendar], after: d
 def fire_at(schedule: Schedule, nominal: datetime) -> datetime:
     """When the nominal instant is to fire: later by a part of the jitter that only id and instant decide."""
     jitter = round(schedule.jitter * 1000)
-    digest = hashlib.sha256(f"{schedule.id}@{(nominal - _EPOCH) // _INSTANT}".encode()).digest()
+    digest = hashlib.sha256(f"{schedule.id}@{as_ms(nominal)}".encode()).digest()
     return nominal + int.from_bytes(digest[:8]) % (jitter + 1) * _INSTANT
 
 

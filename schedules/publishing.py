@@ -54,9 +54,8 @@ class Publisher:
         except UnknownWork:
             return ""
 
-    def publish(self, claims: Sequence[Claimed]) -> int:
-        """Submits the works of these claims, and of those that they make room for; how many were let in."""
-        published = 0
+    def publish(self, claims: Sequence[Claimed]) -> None:
+        """Submits the works of these claims, and of those that they make room for."""
         while claims:
             schedules = self._definitions.of((claimed.id, claimed.revision) for claimed in claims)
             drafts, notes = self._drafts(claims, schedules)
@@ -64,10 +63,8 @@ class Publisher:
                 self._client.ledger.know_lanes({draft.submission.lane for draft in drafts})
                 answers = self._client.ledger.submit_each([draft.submission for draft in drafts])
                 for draft, answer in zip(drafts, answers, strict=True):
-                    published += answer.status in ("accepted", "joined")
                     notes += _note(draft, answer)
             claims = [claimed for found in self._store.published(notes) for claimed in found or ()]
-        return published
 
     def _drafts(
         self, claims: Iterable[Claimed], schedules: Mapping[str, Schedule]

@@ -19,9 +19,9 @@ _log = logging.getLogger("askfirst.schedules")
 _AT_ONCE: Final = 100  # schedules, and open instants, in one tick
 _PLANNING: Final = 0.25  # seconds of a tick; what is left is due in the next one
 _SOON: Final = 0.001  # seconds: what is due then is no backlog
-_BUSY: Final = 1 / 20  # of its time at most, unless there is a backlog: what comes close together shares round trips,
-_GATHERED: Final = 0.1  # and waits for each other so many seconds at most
-_LONGEST: Final = 1.0  # seconds between two ticks: what somebody puts or triggers meanwhile waits no longer
+_BUSY: Final = 1 / 20  # of its time at most, unless there is a backlog: what comes close together shares round trips
+_GATHERED: Final = 0.1  # seconds for which what is due waits, at most, to gather
+_LONGEST: Final = 1.0  # seconds between two ticks: what is put meanwhile waits no longer
 _UNREADABLE: Final = 60_000  # ms until a definition that can't be read is tried again
 _AWAY: Final = 0.5  # seconds between two tries to reach a ledger that is away
 

@@ -101,7 +101,6 @@ class Record:
     carry: str
     failures: int
     alarm: str
-    due: int | None
     open: int
     buffered: int
 
@@ -113,7 +112,7 @@ _RECORD: Final = (
 
 
 class Store:
-    """`keep` entries of each history are kept, for `keep_for` seconds."""
+    """`keep` entries of each history are kept, for `keep_for` seconds. Each method raises `LedgerUnavailable`."""
 
     def __init__(self, ledger: Ledger, keep: int, keep_for: float) -> None:
         self.line = ledger.line
@@ -185,13 +184,12 @@ class Store:
             for id in ids
             for command in (
                 ("HMGET", keys.schedule(id), *_RECORD),
-                ("ZSCORE", keys.due, id),
                 ("ZCARD", keys.open(id)),
                 ("ZCARD", keys.buffered(id)),
             )
         ]
         replies = self.line.batch(commands)
-        return [self._read_record(id, *replies[n * 4 : n * 4 + 4]) for n, id in enumerate(ids)]
+        return [self._read_record(id, *replies[n * 3 : n * 3 + 3]) for n, id in enumerate(ids)]
 
     def ids(self, prefix: str = "", after: str = "", limit: int = _PAGE) -> list[str]:
         """Ids in the order of their letters, those that begin with the prefix and come after `after`."""
@@ -319,7 +317,7 @@ class Store:
             _log.error("%s is left alone: %s", name, tampered)
             return None
 
-    def _read_record(self, id: str, fields: Any, due: str | None, opened: int, buffered: int) -> Record | None:
+    def _read_record(self, id: str, fields: Any, opened: int, buffered: int) -> Record | None:
         found = dict(zip(_RECORD, fields, strict=True))
         definition = self._open(found["definition"], "schedule", id)
         if definition is None or found["deleted"]:
@@ -336,7 +334,6 @@ class Store:
             carry=found["carry"] or "",
             failures=int(found["failures"] or 0),
             alarm=found["alarm"] or "",
-            due=None if due is None else int(float(due)),
             open=opened,
             buffered=buffered,
         )

@@ -105,7 +105,7 @@ def _ascending(times: tuple[time, ...]) -> tuple[time, ...]:
 
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class At(Definition):
@@ -113,7 +113,7 @@ class At(Definition):
 
     kind: Literal["at"] = "at"
     times: Annotated[tuple[time, ...], Field(min_length=1), AfterValidator(_ascending)]
-    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = _WEEKDAYS
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS
 
     @field_validator("times", "weekdays", mode="before")
     @classmethod
@@ -128,7 +128,7 @@ class At(Definition):
 
     def _locals(self, day: date) -> Iterator[datetime]:
         while True:
-            if _WEEKDAYS[day.weekday()] in self.weekdays:
+            if WEEKDAYS[day.weekday()] in self.weekdays:
                 yield from (datetime.combine(day, moment_) for moment_ in self.times)
             day += _DAY
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> ZoneInfo:
-    """The IANA zone from the pinned tzdata package: a node's own data may be older, and then it would fire elsewhen.
+    """The IANA zone from the pinned tzdata package: by older data of its own a node would fire at other times.
 
     Raises ValueError.
     """

@@ -90,6 +90,7 @@ class CommandLine(click.Group):
             error.show()
             sys.exit(Exit.USAGE)
         except (click.Abort, KeyboardInterrupt):
+            _forget_the_interrupt()
             sys.exit(Exit.INTERRUPTED)
         except Exception as error:
             _complain(error)
@@ -133,6 +134,14 @@ def epilog() -> str:
     """The table of exit codes for the help."""
     rows = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
     return f"\b\nExit codes:\n{rows}"
+
+
+def _forget_the_interrupt() -> None:
+    """After Ctrl-C in an `exec` of a text, as in many imports, `python -m` ends by SIGINT whatever the exit code.
+
+    CPython keeps a note of it until the next text is executed.
+    """
+    exec("")
 
 
 def _complain(error: Exception) -> NoReturn:

@@ -23,9 +23,13 @@ _DRAIN: Final = 10  # seconds that answers under way get at the end
 
 @click.command()
 @click.option(
-    "--listen", metavar="[HOST:]PORT", default=str(_PORT), show_default=True, help=f"Where; by default on {LOCAL}."
+    "--listen",
+    metavar="[HOST:]PORT",
+    default=str(_PORT),
+    show_default=True,
+    help=f"Address to listen on; the host is {LOCAL} unless given.",
 )
-@click.option("--expose", multiple=True, metavar="NAME", help="Work type or pattern; not those of the settings.")
+@click.option("--expose", multiple=True, metavar="NAME", help="Work type or pattern, instead of those of the settings.")
 @pass_given
 def gateway(given: Given, listen: str, expose: tuple[str, ...]) -> None:
     """Serve work by HTTP.
@@ -67,7 +71,7 @@ def _is_loopback(host: str) -> bool:
 def _listening(host: str, port: int, listen: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise CommandError(
             f"can't listen on {listen} ({error.strerror or error}): choose another --listen", Exit.USAGE

@@ -24,6 +24,9 @@ _MOMENT: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%
 _id = click.argument("id", shell_complete=schedule_ids)
 _ids = click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=schedule_ids)
 _actor = click.option("--actor", metavar="NAME", help="Who does it; default: the user at this host.")
+_loglevel = click.option(
+    "--loglevel", type=click.Choice(("debug", "info", "warning", "error")), default="info", show_default=True
+)
 
 
 @click.group()
@@ -41,9 +44,9 @@ def schedule() -> None:
 
 @schedule.command("list")
 @click.option("--tag", help="Only those with this tag.")
-@click.option("--prefix", default="", help="Only ids that begin so.")
+@click.option("--prefix", default="", help="Only ids that begin with this.")
 @click.option("--after", default="", metavar="ID", help="Only ids after this one: the next page.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Schedules at most.")
 @json_option
 @pass_given
 def list_(given: Given, tag: str | None, prefix: str, after: str, limit: int, as_json_: bool) -> None:
@@ -80,7 +83,7 @@ def show(given: Given, id: str, as_json_: bool) -> None:
 
 @schedule.command("next")
 @click.argument("id", required=False, shell_complete=schedule_ids)
-@click.option("--count", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Instants at most.")
 @json_option
 @pass_given
 def next_(given: Given, id: str | None, count: int, as_json_: bool) -> None:
@@ -165,7 +168,13 @@ def trigger(given: Given, id: str, as_json_: bool) -> None:
 @_id
 @click.option("--after", type=_MOMENT, metavar="MOMENT", required=True, help="Instants later than this.")
 @click.option("--until", type=_MOMENT, metavar="MOMENT", required=True, help="Instants up to and including this.")
-@click.option("--overlap", type=click.Choice(OVERLAPS), default="buffer_all", show_default=True)
+@click.option(
+    "--overlap",
+    type=click.Choice(OVERLAPS),
+    default="buffer_all",
+    show_default=True,
+    help="What becomes of an instant while an earlier run goes on.",
+)
 @json_option
 @pass_given
 def backfill(given: Given, id: str, after: datetime, until: datetime, overlap: str, as_json_: bool) -> None:
@@ -181,8 +190,8 @@ def backfill(given: Given, id: str, after: datetime, until: datetime, overlap: s
 @_id
 @click.option("--since", type=_MOMENT, metavar="MOMENT", help="From this instant on.")
 @click.option("--until", type=_MOMENT, metavar="MOMENT", help="Up to and including this instant.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only what ended, or is, so.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--status", type=click.Choice(STATUSES), help="Only instants with this status.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries at most.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @pass_given
@@ -240,17 +249,16 @@ def apply(given: Given, file: str, yes: bool, imports: tuple[str, ...], as_json_
 
 @schedule.command()
 @imports_option
-@click.option("--loglevel", type=click.Choice(("debug", "info", "warning", "error")), default="info", show_default=True)
+@_loglevel
 @pass_given
 def run(given: Given, imports: tuple[str, ...], loglevel: str) -> None:
     """Run a scheduler, one of as many as you like, until SIGTERM or Ctrl-C."""
-    import logging
     import threading
 
     from .given import import_modules
     from .told import until_told_to_stop
 
-    logging.basicConfig(level=loglevel.upper(), format="[%(asctime)s: %(levelname)s] %(message)s")
+    _log_at(loglevel)
     settings = given.configure()
     import_modules((*settings.imports, *imports))
     from askfirst.schedules.scheduler import Scheduler
@@ -264,14 +272,13 @@ def run(given: Given, imports: tuple[str, ...], loglevel: str) -> None:
 
 @schedule.command()
 @click.argument("database", required=False, metavar="[URL]")
-@click.option("--loglevel", type=click.Choice(("debug", "info", "warning", "error")), default="info", show_default=True)
+@_loglevel
 @pass_given
 def mirror(given: Given, database: str | None, loglevel: str) -> None:
     """Keep the history in a SQL database too, until SIGTERM or Ctrl-C.
 
     URL is as SQLAlchemy writes it, by default the setting schedule_mirror: others see a password on the command line.
     """
-    import logging
     import threading
     from importlib.util import find_spec
 
@@ -279,7 +286,7 @@ def mirror(given: Given, database: str | None, loglevel: str) -> None:
 
     if find_spec("sqlalchemy") is None:
         raise CommandError("SQLAlchemy not installed: pip install 'askfirst[library]'", Exit.USAGE)
-    logging.basicConfig(level=loglevel.upper(), format="[%(asctime)s: %(levelname)s] %(message)s")
+    _log_at(loglevel)
     settings = given.configure()
     url = database or settings.schedule_mirror
     if url is None:
@@ -292,6 +299,12 @@ def mirror(given: Given, database: str | None, loglevel: str) -> None:
         mirror.round()  # says at once what is wrong, instead of trying for ever
         click.echo(f"mirror of namespace {settings.namespace}: ready")
         mirror.run(threading.Event())
+
+
+def _log_at(level: str) -> None:
+    import logging
+
+    logging.basicConfig(level=level.upper(), format="[%(asctime)s: %(levelname)s] %(message)s")
 
 
 def _print_schedules(found: Iterable[ScheduleStatus]) -> None:

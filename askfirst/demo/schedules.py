@@ -160,6 +160,7 @@ class _Minute:
         for process in self._schedulers:
             process.kill()
         self._schedulers.clear()
+        # What was claimed in the last second may not be published.
         self._outage = (time.time() - 1, float("inf"))
         return "no scheduler is left"
 

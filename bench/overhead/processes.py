@@ -112,6 +112,22 @@ def running_worker(folder: Path, name: str, url: str, concurrency: int, events: 
             print(f"the {name} worker ended with {process.returncode}:\n{said.read_text()}", file=sys.stderr)
 
 
+@contextlib.contextmanager
+def running(url: str, *arguments: str) -> Iterator[int]:
+    """`python -m ARGUMENTS` with that Redis, unheard: its process id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=clean_environment() | {"ASKFIRST_REDIS_URL": url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process.pid
+    finally:
+        _end(process)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.send_signal(signal.SIGTERM)

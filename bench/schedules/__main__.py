@@ -6,13 +6,10 @@ of the scheduler's own process, how late instants are decided, and how long `nex
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,7 @@ from askfirst.config import Settings
 from askfirst.schedules import Every, Schedule
 from askfirst.waiters import configure
 
-from ..overhead.processes import ROOT, clean_environment, cpu_seconds, running_redis
+from ..overhead.processes import ROOT, cpu_seconds, running, running_redis
 from ..overhead.report import describe_run
 from .works import nothing
 
@@ -31,24 +28,6 @@ _SAMPLED = 200  # schedules whose histories are read
 _LOOKS = 20
 _MINUTE = 60.0
 HEAD = ["", "fires/s", "scheduler, % of one CPU", "late p50, ms", "late p99, ms", "`next`, ms", "`list` of 100, ms"]
-
-
-@contextlib.contextmanager
-def running(url: str, *command: str) -> Iterator[int]:
-    """An askfirst process; its id."""
-    environment = clean_environment() | {"ASKFIRST_REDIS_URL": url}
-    arguments = [sys.executable, "-m", "askfirst", *command]
-    out = subprocess.DEVNULL
-    process = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=out, stderr=out)
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(20)
 
 
 def put_all(count: int, period: float) -> None:
@@ -105,12 +84,13 @@ def main(count: int, seconds: float, output: Path | None) -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="schedules-") as name, running_redis(Path(name) / "redis") as (url, _):
         configure(Settings(redis_url=url))
-        worker = ("worker", "--import", "bench.schedules.works", "--pool-type", "threads", "--concurrency", "2")
-        with running(url, *worker, "--loglevel", "error"), running(url, "schedule", "run") as pid:
+        options = ("--pool-type", "threads", "--concurrency", "2", "--loglevel", "error")
+        worker = ("askfirst", "worker", "--import", "bench.schedules.works", *options)
+        with running(url, *worker), running(url, "askfirst", "schedule", "run") as pid:
             for title, period in (("once a day", 86400.0), ("once an hour", 3600.0), ("once a minute", _MINUTE)):
                 put_all(count, period)
                 rows.append(measure(title, count, period, pid, seconds))
-        configure(Settings(redis_url=url))
+        configure(Settings(redis_url=url))  # closes the client
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     lines = [
         f"# What a scheduler costs over {count:,} schedules",

@@ -7,13 +7,11 @@ from datetime import date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..triggers import Weekday
+from ..triggers import WEEKDAYS, Weekday
 from ..zones import instant_of, zone_named
 from .calendar import Calendar, Hours, check_horizon
 from .definition import Dates, Day, Holidays, Market
 from .sources import Known
-
-_WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Weekly:
     timed: bool = False
 
     def __contains__(self, day: date) -> bool:
-        return _WEEKDAYS[day.weekday()] in self.weekdays
+        return WEEKDAYS[day.weekday()] in self.weekdays
 
     def hours(self, day: date) -> Hours | None:
         return None

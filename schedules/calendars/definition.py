@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..errors import InvalidSchedule
-from ..model import Definition, ZoneName
+from ..model import Definition, ZoneName, one_or_many
 from ..triggers import Weekday
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -20,10 +20,6 @@ def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(f"expected 1 to 64 letters, digits, '.', '_' or '-', got {value!r}")
     return value
-
-
-def _many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 def _unique(days: tuple[Day, ...]) -> tuple[Day, ...]:
@@ -36,7 +32,7 @@ def _unique(days: tuple[Day, ...]) -> tuple[Day, ...]:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Names = Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(_many)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(one_or_many)]
 
 
 class Day(Definition):
@@ -155,7 +151,7 @@ class Weekdays(_Named):
     """The same days of every week."""
 
     kind: Literal["weekdays"] = "weekdays"
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1), BeforeValidator(_many)] = (
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1), BeforeValidator(one_or_many)] = (
         "mon", "tue", "wed", "thu", "fri",
     )  # fmt: skip
 

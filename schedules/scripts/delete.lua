@@ -1,4 +1,4 @@
--- Deletes a schedule with its history. What is open of it is ended, unless it runs, by the caller, and by every scheduler if he
+-- Deletes a schedule with its history. What is open of it is ended, unless it runs, by the caller, and by every scheduler if it
 -- doesn't; the last one takes the rest away.
 --
 -- KEYS   schedules

@@ -1,8 +1,8 @@
 -- The run of an instant is over: its outcome goes into the history, and whoever waited for its end is claimed.
 --
 -- KEYS   schedules
--- ARGV   `work` is the id of the run; `outcome` is JSON, what the entry gets: status, state, what else the ledger knows of the
---        run; `max_failures` in a row pause the schedule, 0 never; `keep` and `keep_for` as for decide
+-- ARGV   the schedule's `id` and the `instant`; `work` is the id of the run; `outcome` is JSON, what the entry gets: status,
+--        state, what else the ledger knows of the run; `max_failures` in a row pause the schedule, 0 never; `keep` and `keep_for` as for decide
 -- Reply  { now (ms), triples of schedule, revision and entry that are claimed } | { stale }: it is over already
 --
 -- @include keys

@@ -1,7 +1,7 @@
 -- Notes what is seen of a run that goes on, and when to look at it next.
 --
 -- KEYS   schedules
--- ARGV   `work` is the id of the run; `late` and `over` are 1 where it missed that mark; `again` in ms
+-- ARGV   the schedule's `id` and the `instant`; `work` is the id of the run; `late` and `over` are 1 where it missed that mark; `again` in ms
 -- Reply  1, or 0 if the instant is not followed any more
 --
 -- @include keys

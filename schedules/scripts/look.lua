@@ -1,4 +1,4 @@
--- What there is to do now. Whoever asks looks after what he gets of the agenda; if he doesn't, the next one gets it in two
+-- What there is to do now. Whoever asks looks after what it gets of the agenda; if it doesn't, the next one gets it in two
 -- seconds. What is due is everybody's: the first to decide it has it.
 --
 -- KEYS   schedules

@@ -1,7 +1,7 @@
--- Pauses a schedule: what it queued and has not started is to be ended by the caller, and by every scheduler if he doesn't.
+-- Pauses a schedule: what it queued and has not started is to be ended by the caller, and by every scheduler if it doesn't.
 --
 -- KEYS   schedules
--- ARGV   `reason` and `actor` are texts
+-- ARGV   the schedule's `id`; `reason` and `actor` are texts
 -- Reply  1, 0 if it was paused already, -1 if there is none
 --
 -- @include keys

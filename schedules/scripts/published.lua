@@ -1,8 +1,9 @@
 -- Notes what became of the publication of a claimed instant.
 --
 -- KEYS   schedules
--- ARGV   `work` is the id that the claim has, `runs_as` the one that the ledger answered with; `how` is fired, later (the ledger
---        has no room: again in `again` ms), or missed, for the reason `why`
+-- ARGV   the schedule's `id` and the `instant`; `work` is the id that the claim has, `runs_as` the one that the ledger answered
+--        with; `how` is fired (looked at in `again` ms), later (no room: submitted again in `again` ms), or missed, for the
+--        reason `why`
 -- Reply  { now (ms), triples of schedule, revision and entry that are claimed instead } | { stale }: it is not claimed any more
 --
 -- @include keys

@@ -1,8 +1,8 @@
 -- Fires a schedule now, by hand.
 --
 -- KEYS   schedules
--- ARGV   `nominal` is the time now (ms) and `nonce` names this very call: sent again, it finds what it fired; `overlap` is the
---        policy; `keep` and `keep_for` as for decide
+-- ARGV   the schedule's `id`; `nominal` is the time now (ms) and `nonce` names this very call: sent again, it finds what it
+--        fired; `overlap` is the policy; `keep` and `keep_for` as for decide
 -- Reply  { now (ms), triples of schedule, revision and entry that are claimed, entry } | { unknown }
 --
 -- @include keys

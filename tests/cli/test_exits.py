@@ -1,5 +1,9 @@
 """Every error ends in one line and a code that means something."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -84,3 +88,22 @@ def test_wrong_usage_says_where_to_look() -> None:
     result = CliRunner().invoke(main, ["list", "--nonsense"])
     assert result.exit_code == Exit.USAGE
     assert result.stderr == "askfirst: error: No such option '--nonsense' (see askfirst list --help)\n"
+
+
+INTERRUPTED = """
+import click
+from askfirst.cli.exits import CommandLine
+
+@click.command()
+def stop():
+    exec("raise KeyboardInterrupt")
+
+CommandLine("askfirst", {"stop": stop}).main()
+"""
+
+
+def test_ctrl_c_has_its_code_wherever_it_comes(tmp_path: Path) -> None:
+    """Also in a text that is executed, after which CPython itself would have the process die by SIGINT."""
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    ended = subprocess.run([sys.executable, "-m", "interrupted", "stop"], cwd=tmp_path, check=False)
+    assert ended.returncode == Exit.INTERRUPTED

@@ -37,7 +37,7 @@ def test_an_invalid_payload_is_answered_with_each_field(web: httpx.Client) -> No
         (b"", "", 422),
     ],
 )
-def test_bodies_that_are_no_payload(web: httpx.Client, body: bytes, kind: str, status: int) -> None:
+def test_a_body_that_is_no_payload_is_refused(web: httpx.Client, body: bytes, kind: str, status: int) -> None:
     answer = web.post(f"{WORKS}add", content=body, headers={"Content-Type": kind} if kind else {})
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
     assert answer.json()["status"] == status
@@ -68,7 +68,7 @@ def test_a_body_without_a_length_is_bounded_too(web: httpx.Client) -> None:
         ("Authorization", "", 401),
     ],
 )
-def test_headers(web: httpx.Client, header: str, value: str, status: int) -> None:
+def test_a_wrong_header_is_refused_and_named(web: httpx.Client, header: str, value: str, status: int) -> None:
     answer = web.post(f"{WORKS}add", json={"a": 1}, headers={header: value.encode("latin-1")})
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
     if status == 422:
@@ -76,7 +76,7 @@ def test_headers(web: httpx.Client, header: str, value: str, status: int) -> Non
 
 
 @pytest.mark.parametrize("wait", ["", "x", "-1", "inf", "1e9", "9" * 400, "١"])
-def test_waits(web: httpx.Client, wait: str) -> None:
+def test_a_wait_that_is_no_number_of_seconds_is_refused(web: httpx.Client, wait: str) -> None:
     assert web.post(f"{WORKS}add", params={"wait": wait}, json={"a": 1}).status_code == 422
 
 
@@ -88,7 +88,7 @@ def test_waits(web: httpx.Client, wait: str) -> None:
         "x" * 5000, "tests.support.works.add/", "tests.support.works.add%20", "%E2%80%AEdda",
     ],
 )  # fmt: skip
-def test_names_that_are_none(served: Served, name: str) -> None:
+def test_a_name_of_no_work_type_is_not_found(served: Served, name: str) -> None:
     status, head, body = exchange(served, request("POST", f"/v1/work/{name}", b'{"a": 1}'))
     assert status == (405 if "%0a" in name else 404), body  # a line's end fits no route's name
     assert b"application/problem+json" in head
@@ -103,13 +103,13 @@ def test_names_that_are_none(served: Served, name: str) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_ids_that_are_none(served: Served, method: str, id: str) -> None:
+def test_an_id_of_no_work_is_not_found(served: Served, method: str, id: str) -> None:
     status, head, body = exchange(served, request(method, f"/v1/work/{id}"))
     assert status in ((404, 405) if "/" in id or "%2f" in id else (404,)), body  # with a slash, it may be a name
     assert b"application/problem+json" in head
 
 
-def test_other_methods_and_paths(web: httpx.Client) -> None:
+def test_other_methods_and_paths_get_problem_details(web: httpx.Client) -> None:
     for method, path, status in (("PUT", "/v1/work/x", 405), ("GET", "/nowhere", 404), ("GET", "/v1", 404)):
         answer = web.request(method, path)
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
@@ -152,7 +152,7 @@ def test_a_client_that_sends_slowly_keeps_nobody_waiting(served: Served, web: ht
             connection.close()
 
 
-def test_a_full_lane(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
+def test_a_full_lane_is_429_and_says_when_to_come_back(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
     load = LaneKeys(fleet.settings.namespace, "default").load
     with fleet.busy(tmp_path):
         fleet.redis.hset(load, "max_pending", 1)
@@ -167,7 +167,7 @@ def test_a_full_lane(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
     assert refused.json()["type"] == "urn:askfirst:lane-full"
 
 
-def test_what_could_not_be_done_by_its_deadline(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
+def test_what_could_not_be_done_by_its_deadline_is_503(web: httpx.Client, fleet: Fleet, tmp_path: Any) -> None:
     runtimes = fleet.ledger.keys("default").runtimes
     fleet.redis.hset(runtimes, "tests.support.works.wait_for", f"20000.000 0.000 {fleet.lane.now()}")
     try:

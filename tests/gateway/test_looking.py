@@ -76,7 +76,7 @@ def test_an_owner_lists_their_own_works_page_by_page(web: httpx.Client, bob: htt
 
 
 @pytest.mark.parametrize(("name", "value"), [("state", "sleeping"), ("limit", "0"), ("limit", "x"), ("after", "x")])
-def test_queries_that_are_none(web: httpx.Client, name: str, value: str) -> None:
+def test_a_wrong_query_is_refused_and_named(web: httpx.Client, name: str, value: str) -> None:
     answer = web.get("/v1/work", params={name: value})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [name]

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -46,6 +45,4 @@ def test_the_example_serves_work_beside_its_own_pages(example: httpx.Client) -> 
     assert example.get(place, headers={"X-User": "you"}).status_code == 404
     assert example.get(place, headers={"X-User": ""}).json() == {"detail": "who are you?"}
     assert example.post("/work/v1/work/examples.works.count_words", json={"text": "x"}).status_code == 404
-    began_at = time.monotonic()
     assert example.post("/work/v1/work/reports.build", json={"pages": 100}).status_code == 202
-    assert time.monotonic() - began_at < 1

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_holds_up_nobody_else(desk: Desk) -> None:
     desk.redis.hset(desk.keys.schedule("bad"), mapping={"definition": '{"id":"bad","colour":1}', "revision": 2})
     for id in ("bad", "good"):
         desk.away(61, id)
-    assert desk.scheduler.tick() > 0 or desk.scheduler.tick() > 0
+    desk.tick()
     assert desk.history("good")[0].status is Status.FIRED
     assert desk.redis.zscore(desk.keys.due, "bad") > desk.store.now()
     desk.redis.hset(desk.keys.schedule("bad"), "definition", desk.redis.hget(desk.keys.schedule("good"), "definition"))

@@ -124,7 +124,7 @@ def test_a_claim_whose_definition_changed_runs_once_as_it_is_now(desk: Desk) -> 
 
 
 def test_where_the_lane_is_full_it_waits_for_room_until_its_deadline(desk: Desk) -> None:
-    desk.put(timeout=1.0)
+    desk.put()
     desk.redis.hset(desk.lane.keys.load, "max_pending", 1)
     other = desk.lane.submit()
     claims = desk.claim()
@@ -133,8 +133,6 @@ def test_where_the_lane_is_full_it_waits_for_room_until_its_deadline(desk: Desk)
     desk.lane.withdraw(other.id, other.interest)
     desk.look_again()
     assert desk.lane.state(claims[0].entry.work) is State.PENDING
-    late = desk.claim()
-    assert late == []  # the first is open still, and the policy is to skip
 
 
 def test_where_there_is_no_room_in_time_it_is_missed(desk: Desk) -> None:
@@ -183,7 +181,7 @@ def test_an_operator_who_cleans_up_meanwhile_does_not_make_it_run_twice(desk: De
     assert desk.history()[0].state == "LOST"
 
 
-def test_reason_of_what_was_withdrawn(desk: Desk) -> None:
+def test_what_a_pause_ends_was_withdrawn(desk: Desk) -> None:
     desk.put()
     entry = desk.fire()
     desk.manager.pause("s", "why", "me")

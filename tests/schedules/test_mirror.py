@@ -79,10 +79,8 @@ def history(desk: Desk, *ids: str) -> list[Row]:
     """What the mirror is to have."""
     found = []
     for id in ids or ("s",):
-        names = desk.redis.zrange(desk.keys.history(id), 0, -1)
-        told = [(entry.state or None, entry.why or None) for entry in desk.store.entries(id, names)]
-        entries = zip(desk.store.entries(id, names), told, strict=True)
-        found += [(id, e.instant, e.count, e.cause, e.status, state, why) for e, (state, why) in entries]
+        entries = desk.store.entries(id, desk.redis.zrange(desk.keys.history(id), 0, -1))
+        found += [(id, e.instant, e.count, e.cause, e.status, e.state or None, e.why or None) for e in entries]
     return sorted(found)
 
 
@@ -315,11 +313,11 @@ def test_what_the_command_needs(desk: Desk, tmp_path: Path) -> None:
 # Bounds
 
 
-def test_no_script_is_long_for_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_script_is_long_for_it(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from tests.schedules.test_bounds import LIMIT, longest
 
     desk.put(triggers=Every(1), misfire="all", max_catch_up=10_000, overlap="buffer_all")
-    mirror = Mirror(desk.client, "sqlite:////tmp/x.db")
+    mirror = Mirror(desk.client, f"sqlite:///{tmp_path}/x.db")
     mirror._outbox.wait_for_mirror()
     desk.away(500)
     decisions, _ = desk.scheduler._decide(desk.store.look(100))

@@ -158,7 +158,6 @@ def test_a_scheduler_that_stalls_and_wakes_when_a_peer_has_completed_its_claim_d
     log = Log(tmp_path / "runs")
     stalling = start("-c", SCRIPT, place, "SIGSTOP").wait_until_ready()
     start().wait_until_ready()
-    # Only the one that stalls knows it: the other one looks away.
     manager.put(every_second(log))
     eventually(lambda: "struck" in stalling.log(), what="it stalls")
     eventually(lambda: len(ran(log)) >= 5, what="the peer goes on")

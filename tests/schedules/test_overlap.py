@@ -29,19 +29,19 @@ def statuses(desk: Desk) -> list[Status]:
 FIRED, SKIPPED, BUFFERED = Status.FIRED, Status.SKIPPED, Status.BUFFERED
 
 
-def test_skip(desk: Desk) -> None:
+def test_skip_leaves_out_what_finds_a_run(desk: Desk) -> None:
     first = running(desk, "skip")
     assert (desk.fire().status, desk.fire().why) == (SKIPPED, "the run before goes on")
     end(desk, first)
     assert desk.fire().status is FIRED
 
 
-def test_allow_all(desk: Desk) -> None:
+def test_allow_all_runs_them_side_by_side(desk: Desk) -> None:
     running(desk, "allow_all")
     assert desk.fire().status is FIRED
 
 
-def test_buffer_one(desk: Desk) -> None:
+def test_buffer_one_lets_one_wait_and_skips_the_others(desk: Desk) -> None:
     first = running(desk, "buffer_one")
     assert [desk.fire().status for _ in range(3)] == [BUFFERED, SKIPPED, SKIPPED]
     assert desk.history()[0].why == "1 wait already"
@@ -49,7 +49,7 @@ def test_buffer_one(desk: Desk) -> None:
     assert statuses(desk) == [FIRED, FIRED, SKIPPED, SKIPPED]
 
 
-def test_buffer_all_in_their_order(desk: Desk) -> None:
+def test_buffer_all_runs_them_one_after_another_in_their_order(desk: Desk) -> None:
     first = running(desk, "buffer_all")
     for _ in range(3):
         desk.fire()

@@ -1,11 +1,9 @@
 -- @include keys
 -- @include clock
+-- @include outbox
 -- What is known of each instant: an entry, kept as JSON, with the fields of `Entry` in entries.py. An instant is named by
 -- its nominal time in ms, with a `t` behind it where somebody triggered it by hand, and an `r` where the entry stands for a
 -- row of instants with the same fate.
-
---
--- @include outbox
 
 local TRIMMED_AT_ONCE = 20
 

@@ -13,15 +13,15 @@ from .errors import PullRefused, SourceUnavailable, WrongContent
 from .options import PullContext
 
 FETCH_SECONDS = 120.0
-LARGEST = 64 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024  # bytes, unpacked
 
-# What asks for patience, beside errors of theirs: too often, or too early, right after the close.
+# What asks for patience, beside 5xx: too often, or too early, right after the close.
 _LATER = frozenset({404, 408, 425, 429})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the source gave: its media type, and its text; `bytes` as they came, unpacked."""
+    """What the source gave: its media type, its text, and its size in bytes, unpacked."""
 
     media: str
     text: str

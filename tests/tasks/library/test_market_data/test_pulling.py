@@ -33,7 +33,7 @@ CLOSES = {row["symbol"]: row["close"] for row in ROWS}
 OTHER = [{"symbol": "Z", "close": 9.0}]
 
 
-def test_csv(pull, source, target):
+def test_csv_is_stored_as_it_is_given(pull, source, target):
     report = pull()
     assert (report.rows, report.replaced, report.day) == (5, 0, date(2026, 3, 2))
     assert source.paths == ["/XNYS/2026-03-02.csv"]
@@ -270,7 +270,7 @@ def test_a_wrong_database_is_refused_before_the_source_is_asked(pull, source, da
     assert source.paths == []
 
 
-def test_many_rows(pull, source, target):
+def test_more_rows_than_a_batch_are_stored(pull, source, target):
     rows = [{"symbol": f"S{n}", "close": n / 8} for n in range(5_000)]
     source.answers = [give(csv_text(rows))]
     assert pull().rows == 5_000
