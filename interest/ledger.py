@@ -349,11 +349,11 @@ class Ledger:
             for id, record, interests in zip(ids, replies[::2], replies[1::2], strict=True)
         ]
 
-    def ids_of_key(self, key: str) -> dict[str, str]:
-        """The newest work of each type under this key: name → id."""
+    def ids_of_key(self, key: str) -> list[str]:
+        """The newest work of each type under this key, in each lane: a type may have had another one before."""
         lanes = self.lanes()
         found = self.line.batch([("HGETALL", self.keys(lane).key(key)) for lane in lanes]) if lanes else []
-        return {name: id for flat in found for name, id in zip(flat[::2], flat[1::2], strict=True)}
+        return [id for names_and_ids in found for id in names_and_ids[1::2]]
 
     def ids(self, lane: str, state: State, start: int, count: int) -> list[str]:
         """A page of the works in one state, those looked at last first."""

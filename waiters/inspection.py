@@ -82,7 +82,7 @@ def resolve(ledger: Ledger, id_or_key: str) -> WorkStatus | None:
         found = ledger.statuses([id_or_key])[0]
         if found is not None:
             return found
-    candidates = [record for record in ledger.statuses(list(ledger.ids_of_key(id_or_key).values())) if record]
+    candidates = [record for record in ledger.statuses(ledger.ids_of_key(id_or_key)) if record]
     return max(candidates, key=lambda record: (not record.state.ended, record.submitted_at), default=None)
 
 

@@ -32,6 +32,15 @@ def test_status_by_key_prefers_the_live_work(client: Client, lane: Lane) -> None
     assert found.id == live.id
 
 
+def test_status_by_key_prefers_the_live_work_of_a_type_that_changed_its_lane(client: Client, lane: Lane) -> None:
+    live = submit_work(sample.add, a=1, key="k")
+    lane.ledger.know_lanes(["io"])
+    Lane(lane.ledger, lane.redis, "io").ended(State.COMPLETED, key="k", name="tests.support.works.add")
+    found = status("k")
+    assert found is not None
+    assert found.id == live.id
+
+
 def test_status_by_key_finds_ended_work_too(client: Client, lane: Lane) -> None:
     waiter = submit_work(sample.add, a=1, key="k")
     lane.answer(waiter.id)

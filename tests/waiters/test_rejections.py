@@ -74,7 +74,7 @@ def test_a_rejected_work_is_no_work(overloaded: Lane, client: Client) -> None:
     with pytest.raises(WorkRejected):
         submit_work(works.add, a=1, timeout=5, key="k")
     assert overloaded.ledger.counts("default") == before
-    assert overloaded.ledger.ids_of_key("k") == {}
+    assert overloaded.ledger.ids_of_key("k") == []
     assert client.withdraw_all() is None
 
 
