@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from .sealing import Seal, TamperedError, unsealed
 from .states import Reason, State, Verdict
 
+_LATEST: Final = 253_370_764_800_000  # ms: when the year 9999 begins
 _ID = re.compile(r"([A-Za-z0-9_-]{1,64})\.[0-9a-f]{32}")
 
 
@@ -279,4 +280,5 @@ _LOST = {"type": "WorkLost", "message": "lost with its workers as often as max_d
 
 
 def _time(milliseconds: str | None) -> datetime | None:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None
+    """A record's time; one that can't be shown as the last that can, so that a list goes on past it."""
+    return datetime.fromtimestamp(min(float(milliseconds), _LATEST) / 1000, UTC) if milliseconds else None

@@ -69,6 +69,15 @@ def test_works_can_be_chosen_by_state_name_and_lane(client: Client, lane: Lane) 
     assert works(lane="nowhere") == []
 
 
+def test_a_deadline_beyond_all_years_hides_no_other_work(client: Client, lane: Lane) -> None:
+    odd, other = submit_work(sample.add, a=1), submit_work(sample.add, a=2)
+    for deadline in ("864001795446399000", "8.6400179544640e+17"):
+        lane.redis.hset(lane.keys.work(odd.id), "deadline", deadline)
+        found = {work.id: work for work in works()}
+        assert found.keys() == {odd.id, other.id}
+        assert found[odd.id].deadline.year == 9999
+
+
 @pytest.mark.parametrize("options", [{"state": "LOST"}, {"limit": 0}, {"limit": "many"}])
 def test_a_wrong_choice_is_named(client: Client, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidPayload, match="expected"):
