@@ -1,7 +1,7 @@
 """Durations, sizes and rates as people write them."""
 
-import math
 import re
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -43,8 +43,8 @@ def seconds(value: float | int | str | timedelta) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     number = _parsed_duration(value) if isinstance(value, str) else value
-    # bool is an int to Python, but True is no duration to anybody.
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+    # bool is an int to Python, but True is no duration to anybody; and an int may be more than any float.
+    if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= sys.float_info.max:
         raise ValueError(f"expected a duration in seconds or such as '500ms', '30s', '5m', '1h', '2d', got {value!r}")
     return float(number)
 
