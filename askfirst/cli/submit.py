@@ -61,7 +61,7 @@ def submit(
     import_modules(imports)
     settings = given.configure()
     payload = payload_from(fields, json_payload, _schema_of(name))
-    _refuse_options(payload, options)
+    _refuse_options(payload)
     detached = detached or not wait
     waiter = submit_work(name, detached=detached, **options, **payload)
     if wait:
@@ -83,10 +83,15 @@ def _schema_of(name: str) -> Mapping[str, Any]:
     return schema
 
 
-def _refuse_options(payload: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def _refuse_options(payload: Mapping[str, Any]) -> None:
+    from askfirst.tasks.payload import SUBMIT_OPTIONS
+
+    offered = {parameter.name for parameter in submit.params}
     for name in payload:
-        if name in options or name == "detached":
+        if name in offered & SUBMIT_OPTIONS:
             raise click.UsageError(f"{name!r} is no field but an option: --{name.replace('_', '-')}")
+        if name in SUBMIT_OPTIONS:
+            raise click.UsageError(f"{name!r} is no field but an option of submit_work()")
 
 
 def _await(waiter: WorkWaiter, detached: bool, patience: float) -> Any:
