@@ -75,7 +75,9 @@ def choose_pool(
         try:
             chosen = PoolSettings.model_validate({"lanes": lanes, **overrides})
         except ValidationError as error:
-            raise click.BadParameter(str(error.errors()[0]["ctx"]["error"]), param_hint="--lanes") from None
+            first = error.errors()[0]
+            cause = first.get("ctx", {}).get("error", first["msg"])
+            raise click.BadParameter(str(cause), param_hint="--lanes") from None
         return "-".join(chosen.lanes), chosen
     known = ", ".join(settings.pools)
     if pool is None and len(settings.pools) > 1:

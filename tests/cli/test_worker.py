@@ -42,6 +42,7 @@ def test_lanes_stand_for_a_pool_of_their_own() -> None:
         ("io", "a", "exclude one another"),
         (None, "a b", "expected 1 to 64 letters"),
         (None, ",", "expected one or more different lanes"),
+        (None, "[1]", "should be a valid string"),
     ],
 )
 def test_a_choice_that_cannot_be_is_said(pool: str | None, lanes: str | None, said: str) -> None:
