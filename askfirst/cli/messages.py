@@ -70,13 +70,15 @@ def show(given: Given, number: int, lane: str | None, as_json_: bool) -> None:
 
 @messages.command()
 @lane_option
+@json_option
 @pass_given
-def clear(given: Given, lane: str | None) -> None:
+def clear(given: Given, lane: str | None, as_json_: bool) -> None:
     """Forget them; the counts stay."""
     from askfirst.interest.messages import clear_aside
 
     ledger = _ledger(given)
-    click.echo(f"{sum(clear_aside(ledger, each) for each in _lanes(ledger, lane))} messages are forgotten")
+    forgotten = sum(clear_aside(ledger, each) for each in _lanes(ledger, lane))
+    click.echo(as_json({"forgotten": forgotten}) if as_json_ else f"{forgotten} messages are forgotten")
 
 
 def _ledger(given: Given) -> Ledger:

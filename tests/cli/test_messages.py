@@ -59,6 +59,7 @@ def test_none_is_said_and_no_error(cli: Cli, ledger: Ledger) -> None:
 def test_clearing_forgets_them_and_not_their_count(cli: Cli, ledger: Ledger) -> None:
     set_aside(ledger, "default", {Flaw.BODY: 250}, [bad(Flaw.BODY)] * 3)
     assert cli("messages", "clear").stdout == "3 messages are forgotten\n"
+    assert json.loads(cli("messages", "clear", "--json").stdout) == {"forgotten": 0}
     assert json.loads(cli("messages", "list", "--json").stdout) == []
     assert samples(cli("metrics").stdout)["askfirst_messages_set_aside_total", "default", "unreadable body"] == 250
     [_, lane, *_] = cli("top", "--once", "--interval", "100ms").stdout.splitlines()[1:]
