@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -16,8 +16,6 @@ from ..interest.errors import WorkError
 from .owners import LOCAL, Tokens
 from .problems import Problem, problem_of
 from .routes import Routes
-
-_LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def gateway_app(settings: Settings) -> FastAPI:
@@ -56,11 +54,12 @@ def gateway_app(settings: Settings) -> FastAPI:
 async def _local(request: Request) -> str:
     """Without tokens, the browser of this machine must not be led here by a name that somebody else's DNS gives out."""
     try:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        ours = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        host = None
-    if host not in _LOCAL_HOSTS:
-        raise Problem(421, "wrong-host", "Wrong host", f"expected Host to be one of {', '.join(_LOCAL_HOSTS)}")
+        ours = False
+    if not ours:
+        raise Problem(421, "wrong-host", "Wrong host", "expected Host to be localhost or an address of loopback")
     return LOCAL
 
 

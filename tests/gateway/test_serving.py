@@ -42,8 +42,9 @@ def test_nothing_is_exposed_by_default(serve: Callable[..., Served], settings: S
 def test_without_tokens_only_this_machine_by_its_own_names(serve: Callable[..., Served], settings: Settings) -> None:
     with serve(settings, "x", tokens={}).client("nobody") as web:
         assert web.get("/v1/work/x").status_code == 404
-        assert web.get("/v1/work/x", headers={"Host": "[::1]:80"}).status_code == 404
-        for host in ("evil.example", "127.0.0.1.evil.example", "[", ""):
+        for host in ("localhost", "127.0.0.2:8000", "[::1]:80", "[::1]"):
+            assert web.get("/v1/work/x", headers={"Host": host}).status_code == 404
+        for host in ("evil.example", "127.0.0.1.evil.example", "10.0.0.1", "0.0.0.0", "[::]:80", "[", ""):
             assert web.get("/v1/work/x", headers={"Host": host}).status_code == 421
 
 
