@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -82,6 +83,7 @@ class Desk:
 
     def submit(self, callee: Callee, body: bytes, payload: dict[str, Any], wishes: Wishes, owner: str) -> WorkWaiter:
         """Hands over one work; attached to this process if its client waits."""
+        digest = _digest(payload)
         definition = registry.find(callee.name)
         if definition is not None:
             # From the JSON itself: what JSON can't carry as it is, such as bytes, reads otherwise from Python values.
@@ -89,7 +91,7 @@ class Desk:
         options = check_options(
             callee, wishes.timeout, key_of(owner, wishes.key), None, wishes.wait <= 0, 0.0, wishes.importance
         )
-        return default_client().submit(callee, [payload], replace(options, on_duplicate="once"))[0]
+        return default_client().submit(callee, [payload], replace(options, on_duplicate="once", digest=digest))[0]
 
     def accept(
         self, callee: Callee, body: bytes, payload: dict[str, Any], wishes: Wishes, owner: str
@@ -166,6 +168,11 @@ class Desk:
 
     def _patience(self) -> float:
         return default_client().settings.connect_timeout
+
+
+def _digest(payload: dict[str, Any]) -> str:
+    """Of what was sent, in whatever order its fields came: the defaults of its types may be others every time."""
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _undo(answer: asyncio.Future[Answer], undo: Callable[[Answer], object] | None) -> None:

@@ -43,8 +43,10 @@ class Carrier:
         """The values as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
         try:
             with no_fork_meanwhile():  # with each first use pydantic's serializers take locks of their own
-                text = self._model.model_validate(dict(values)).model_dump_json(
-                    by_alias=True, exclude_unset=True, warnings="error"
+                model = self._model.model_validate(dict(values))
+                # Left out are only parameters that were not given: what a value got by default may have changed since.
+                text = model.model_dump_json(
+                    by_alias=True, exclude=self._names.keys() - model.model_fields_set, warnings="error"
                 )
         except ValidationError as error:
             raise invalid(self.title, error) from None

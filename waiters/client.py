@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import itertools
-import json
 import logging
 import math
 import os
@@ -248,7 +246,7 @@ class Client:
             partition=partition,
             importance=options.importance,
             on_duplicate=options.on_duplicate,
-            digest=_digest(text) if options.on_duplicate == "once" else "",
+            digest=options.digest,
             delay=options.delay,
         )
 
@@ -313,11 +311,6 @@ class Client:
 
     def _interest(self, detached: bool) -> str:
         return new_interest(self.caller, next(self._numbers), detached=detached)
-
-
-def _digest(text: str) -> str:
-    """Of the payload, in whatever order its fields came."""
-    return hashlib.sha256(json.dumps(json.loads(text), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _rejection(name: str, answer: Submitted) -> WorkRejected:

@@ -19,7 +19,10 @@ Duration = float | str | timedelta
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Checked options; durations in seconds. `on_duplicate` may also be "once", which is for requests sent again."""
+    """Checked options; durations in seconds.
+
+    `on_duplicate` may also be "once", which is for requests sent again; `digest` is the payload's as it was sent then.
+    """
 
     timeout: float
     key: str | None
@@ -28,6 +31,7 @@ class Options:
     delay: float
     importance: str
     wait_for_room: bool = False
+    digest: str = ""
 
 
 def check_options(

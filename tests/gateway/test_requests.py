@@ -1,12 +1,20 @@
 """Submitting, looking and cancelling by HTTP."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pydantic import BaseModel, Field
 
+from askfirst import DuplicateWork, work
+from askfirst.gateway.desk import Desk
+from askfirst.gateway.reading import Wishes
+from askfirst.waiters.client import Client
+from askfirst.waiters.submitting import callee_of
 from tests.gateway.served import Served
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, lines
@@ -180,3 +188,25 @@ def test_of_two_payloads_of_a_key_at_once_one_runs(served: Served, tmp_path: Pat
         answers = set(pool.map(post, range(20)))
     [ran] = lines(proof)
     assert answers == {(ran, 200), ("b" if ran == "a" else "a", 422)}
+
+
+class Order(BaseModel):
+    item: str
+    id: UUID = Field(default_factory=uuid4)
+
+
+@work(timeout=30, name="orders.place")
+def place_order(order: Order) -> None: ...
+
+
+def test_a_key_stands_for_what_was_sent_whatever_its_types_add_to_it(client: Client) -> None:
+    """In a process that has imported the work type, each order that is read gets an id of its own."""
+    desk, callee = Desk(["orders.*"]), callee_of(client, "orders.place")
+
+    def send(item: str) -> str:
+        payload, wishes = {"order": {"item": item}}, Wishes("key", None, "normal", 0.0, False)
+        return desk.submit(callee, json.dumps(payload).encode(), payload, wishes, "me").id
+
+    assert send("tea") == send("tea")
+    with pytest.raises(DuplicateWork):
+        send("milk")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import BaseModel, Field
@@ -93,6 +93,35 @@ def test_a_value_arrives_as_what_it_was(annotation: Any, value: Any) -> None:
     arrived = carrier.decode(carrier.encode({"value": value}))["value"]
     assert arrived == value
     assert type(arrived) is type(value)
+
+
+class Basket(BaseModel):
+    kind: Literal["basket"] = "basket"
+    id: UUID = Field(default_factory=uuid4)
+    items: list[str] = []
+
+
+class Crate(BaseModel):
+    kind: Literal["crate"] = "crate"
+
+
+@dataclass
+class Cart:
+    load: Basket
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Basket, Crate | Basket, Annotated[Crate | Basket, Field(discriminator="kind")]],
+    ids=["model", "union", "discriminated union"],
+)
+def test_what_a_model_has_without_being_given_it_arrives_too(annotation: Any) -> None:
+    """What a factory made, for example, and what was appended to a default."""
+    basket = Basket()
+    basket.items.append("apple")
+    carrier = Carrier("work", {"one": annotation, "many": list[annotation], "cart": Cart})
+    values = {"one": basket, "many": [basket], "cart": Cart(basket)}
+    assert carrier.decode(carrier.encode(values)) == values
 
 
 def takes(a: int, when: date = date(2024, 1, 1), *, label: str | None = None) -> None: ...
