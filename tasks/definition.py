@@ -84,7 +84,7 @@ def work(
             timeout=_positive(type_name, "timeout", timeout),
             lane=lane,
             on_duplicate=on_duplicate,
-            retry=retry or Retry(attempts=1),
+            retry=_retry(type_name, retry),
             grace=None if grace is None else _duration(type_name, "grace", grace),
             interrupt=interrupt,
             retention=None if retention is None else _positive(type_name, "retention", retention),
@@ -123,6 +123,12 @@ def _check_names(definition: WorkType) -> None:
     if definition.partition_by is not None and definition.partition_by not in definition.carrier.parameters:
         known = ", ".join(definition.carrier.parameters) or "none"
         raise InvalidWork(f"{name}: expected partition_by to be a parameter ({known}), got {definition.partition_by!r}")
+
+
+def _retry(name: str, value: Retry | None) -> Retry:
+    if value is not None and not isinstance(value, Retry):
+        raise InvalidWork(f"{name}: expected retry to be a Retry, got {value!r}")
+    return Retry(attempts=1) if value is None else value
 
 
 def _count(name: str, value: int | None) -> int | None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from types import UnionType
+from typing import Final
 
+from ..config.units import LONGEST
 from ..interest.errors import InvalidWork
+
+_DOUBLINGS: Final = 60  # more make no pause longer that was worth the name, and the power at last too large for a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +30,31 @@ class Retry:
     on: tuple[type[Exception], ...] = (Exception,)
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise InvalidWork(f"expected Retry attempts to be at least 1, got {self.attempts}")
-        if not self.backoff >= 0:
-            raise InvalidWork(f"expected Retry backoff to be 0 seconds or more, got {self.backoff}")
-        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in self.on):
-            raise InvalidWork(f"expected Retry on to be exception types, got {self.on!r}")
+        if not _is(self.attempts, int) or self.attempts < 1:
+            raise InvalidWork(f"expected Retry attempts to be a whole number of at least 1, got {self.attempts!r}")
+        if not _is(self.backoff, int | float) or not 0 <= self.backoff <= LONGEST:
+            raise InvalidWork(f"expected Retry backoff to be from 0 seconds to ten years, got {self.backoff!r}")
+        if not isinstance(self.on, tuple) or not all(isinstance(k, type) and issubclass(k, Exception) for k in self.on):
+            raise InvalidWork(f"expected Retry on to be a tuple of exception types, got {self.on!r}")
 
     def delay(self, error: Exception, failures: int) -> float | None:
         """Seconds until the next try after this error, `failures` having gone before; None if there is none."""
         if not isinstance(error, self.on) or failures + 1 >= self.attempts:
             return None
-        ceiling = self.backoff * 2.0**failures
-        return max(random.uniform(0, ceiling) if self.jitter else ceiling, _asked_for(error))
+        ceiling = self.backoff * 2.0 ** min(failures, _DOUBLINGS)
+        pause = random.uniform(0, ceiling) if self.jitter else ceiling
+        return min(max(pause, _asked_for(error)), LONGEST)
+
+
+def _is(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _asked_for(error: Exception) -> float:
     """Seconds that the error asks to wait; texts and other things of that name mean something else."""
-    wanted = getattr(error, "retry_after", None)
-    return wanted if isinstance(wanted, int | float) and math.isfinite(wanted) else 0.0
+    try:
+        wanted = getattr(error, "retry_after", None)
+    except Exception:  # a property of somebody else's, and the run is to be ended whatever it does
+        return 0.0
+    # Not by math.isfinite, which whole numbers can be too large for.
+    return wanted if isinstance(wanted, int | float) and wanted < math.inf else 0.0

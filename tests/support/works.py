@@ -198,6 +198,18 @@ def fail_every_time(proof: Path) -> None:
     raise ValueError("never")
 
 
+class Patience(Exception):
+    """Asks for more of it than there is time."""
+
+    retry_after = 1e306
+
+
+@work(timeout=30, retry=Retry(attempts=3))
+def fail_for_long(proof: Path) -> None:
+    note(proof)
+    raise Patience
+
+
 # Others
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from askfirst import InvalidWork, Retry, WorkContext, work
+from askfirst.config.units import LONGEST
 from askfirst.tasks import registry, work_type_of
 
 
@@ -78,6 +79,9 @@ def test_sizes_are_bytes_or_texts() -> None:
         ({"max_concurrent": True}, "expected max_concurrent to be 1 or more, got True"),
         ({"max_concurrent": "3"}, "expected max_concurrent to be 1 or more, got '3'"),
         ({"rate": "fast"}, "rate: expected a rate such as '10/s', '100/m' or '5/10s', got 'fast'"),
+        ({"retry": 3}, "expected retry to be a Retry, got 3"),
+        ({"retry": 0}, "expected retry to be a Retry, got 0"),
+        ({"retry": Retry}, "expected retry to be a Retry, got <class"),
         ({"partition_by": "tenant"}, "expected partition_by to be a parameter (none), got 'tenant'"),
     ],
     ids=str,
@@ -181,11 +185,19 @@ def test_a_function_without_work_is_no_work() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"attempts": 0}, "attempts"),
-        ({"backoff": -1}, "backoff"),
+        ({"attempts": 0}, "expected Retry attempts to be a whole number of at least 1, got 0"),
+        ({"attempts": 2.5}, "attempts"),
+        ({"attempts": "3"}, "attempts"),
+        ({"attempts": True}, "attempts"),
+        ({"backoff": -1}, "expected Retry backoff to be from 0 seconds to ten years, got -1"),
         ({"backoff": float("nan")}, "backoff"),
-        ({"on": (int,)}, "on"),
+        ({"backoff": float("inf")}, "backoff"),
+        ({"backoff": "1s"}, "backoff"),
+        ({"on": (int,)}, "expected Retry on to be a tuple of exception types, got .*int"),
+        ({"on": ConnectionError}, "tuple"),
+        ({"on": [ConnectionError]}, "tuple"),
     ],
+    ids=str,
 )
 def test_a_wrong_retry_is_named(options: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidWork, match=text):
@@ -201,6 +213,28 @@ def test_jitter_takes_a_random_part_of_the_pause() -> None:
     pauses = {Retry(backoff=1).delay(ValueError(), 1) for _ in range(50)}
     assert len(pauses) > 40
     assert all(pause is not None and 0 <= pause <= 2 for pause in pauses)
+
+
+@pytest.mark.parametrize(("failures", "backoff"), [(1, LONGEST), (1500, 1), (1500, 0)])
+def test_no_pause_is_too_long_to_be_counted(failures: int, backoff: float) -> None:
+    retry = Retry(attempts=2000, backoff=backoff, jitter=False)
+    assert retry.delay(ValueError(), failures) == (LONGEST if backoff else 0)
+
+
+@pytest.mark.parametrize("asked_for", [1e306, 10**400], ids=["float", "whole"])
+def test_no_error_asks_for_a_pause_that_is_too_long_to_be_counted(asked_for: float) -> None:
+    error = ValueError()
+    error.retry_after = asked_for  # type: ignore[attr-defined]  # as many errors have it
+    assert Retry().delay(error, 0) == LONGEST
+
+
+def test_an_error_that_cannot_say_for_how_long_to_wait_is_tried_again() -> None:
+    class Mute(Exception):
+        @property
+        def retry_after(self) -> float:
+            raise KeyError("Retry-After")
+
+    assert Retry(backoff=1, jitter=False).delay(Mute(), 0) == 1
 
 
 @pytest.mark.parametrize(("asked_for", "pause"), [(7, 7), (0.5, 1), (-3, 1), (float("inf"), 1), ("soon", 1), (None, 1)])

@@ -183,6 +183,13 @@ def test_work_that_always_fails_is_given_up(fleet: Fleet, tmp_path: Path) -> Non
     assert lines(tmp_path / "proof") == ["ran", "ran"]
 
 
+def test_an_error_that_asks_for_an_endless_pause_ends_the_work(fleet: Fleet, tmp_path: Path) -> None:
+    error = submit_work(works.fail_for_long, proof=tmp_path / "proof").exception()
+    assert isinstance(error, WorkFailed)
+    assert error.error_type == "tests.support.works.Patience"
+    assert lines(tmp_path / "proof") == ["ran"]
+
+
 # Work must not wait for a tick of some clock
 
 
