@@ -211,9 +211,7 @@ class Settings(BaseSettings):
         5.0, ge=0, description="Seconds an unwanted work gets to stop by itself before it is killed."
     )
     drain: Seconds = Field(30.0, ge=0, description="Seconds running works get to end when a worker shuts down.")
-    max_deliveries: int = Field(
-        3, ge=1, description="Times a work is started before it counts as lost with its workers."
-    )
+    max_deliveries: Count = Field(3, description="Times a work is started before it counts as lost with its workers.")
     connect_timeout: PositiveSeconds = Field(
         2.0, description="Seconds to wait for a connection to Redis or the broker."
     )

@@ -79,7 +79,7 @@ def _from_file() -> Layer:
                 f"expected {FILE_VARIABLE} to be the path of a file, got {named!r}: no such file"
             ) from error
         return Layer({}, {})
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or a number of too many digits
         raise SettingsError(f"expected {file} to be a readable TOML file, got: {error}") from error
     return Layer(values, {path: str(file) for path, _ in leaves(values)})
 

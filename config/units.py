@@ -38,7 +38,7 @@ def seconds(value: float | int | str | timedelta) -> float:
 
     Zero and negative durations pass: whether they make sense is the caller's to judge.
 
-    Raises ValueError for anything else, also for NaN and infinity.
+    Raises ValueError for anything else, also for NaN, infinity, and what is too large for a float.
     """
     if isinstance(value, timedelta):
         return value.total_seconds()

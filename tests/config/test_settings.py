@@ -158,6 +158,7 @@ def test_settings_are_frozen() -> None:
             "expected max_payload to be a size in bytes or such as '256KiB', '1MiB', '10MB', got '1.5MB'",
         ),
         ({"max_deliveries": "often"}, "expected max_deliveries to be a valid integer, got 'often'"),
+        ({"max_deliveries": True}, "expected max_deliveries to be a whole number, got True"),
         ({"flower_port": True}, "expected flower_port to be a whole number, got True"),
         ({"pulse_timeout": 11}, "expected pulse_timeout to be less than or equal to 10, got 11.0"),
         ({"pools": {}}, "expected pools to be at least one pool, got none"),
@@ -240,6 +241,8 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, t
         ("unheard_of = 3", "unknown setting 'unheard_of' (…): askfirst config shows all there are"),
         ("[pools.io]\nconcurrency = 0", "expected pools.io.concurrency to be greater than or equal to 1, got 0 (…)"),
         ("lease =", "expected askfirst.toml to be a readable TOML file, got: "),
+        pytest.param(f"lease = {10**400}", "expected lease to be a duration in seconds", id="400 digits"),
+        pytest.param(f"lease = {'9' * 5000}", "expected askfirst.toml to be a readable", id="5000 digits"),
     ],
 )
 def test_a_wrong_file_is_named(text: str, said: str) -> None:

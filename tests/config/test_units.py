@@ -35,6 +35,7 @@ def test_a_duration_is_read(written: float | str | timedelta, meant: float) -> N
 @pytest.mark.parametrize(
     "nonsense",
     [True, None, math.nan, math.inf, 10**400, "nan", "inf", "1e400", "", "s", "5 minutes", "1h30m", [], b"1s"],
+    ids=lambda value: repr(value)[:20],
 )
 def test_what_is_no_duration_is_refused_with_what_was_expected(nonsense: object) -> None:
     with pytest.raises(ValueError, match=r"expected a duration .*, got "):

@@ -62,6 +62,7 @@ def test_sizes_are_bytes_or_texts() -> None:
         ({"timeout": -1}, "timeout"),
         ({"timeout": "soon"}, "expected a duration"),
         ({"timeout": float("nan")}, "expected a duration"),
+        ({"timeout": 10**400}, "timeout: expected a duration"),
         ({"timeout": True}, "expected a duration"),
         ({"timeout": None}, "expected a duration"),
         ({"name": ""}, "expected a name of 1 to 200 printable characters without spaces"),

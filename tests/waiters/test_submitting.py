@@ -94,6 +94,7 @@ def test_a_fire_and_forget_works_outcome_can_be_had_later(client: Client, lane: 
         ({"timeout": -5}, "expected timeout to be more than 0 seconds, got -5"),
         ({"timeout": "soon"}, "timeout: expected a duration"),
         ({"timeout": float("inf")}, "timeout: expected a duration"),
+        ({"timeout": 10**400}, "timeout: expected a duration"),
         ({"timeout": True}, "timeout: expected a duration"),
         ({"delay": -1}, "expected delay to be from 0 to less than the timeout, got -1"),
         ({"delay": 30}, "expected delay to be from 0 to less than the timeout, got 30"),
