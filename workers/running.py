@@ -94,8 +94,11 @@ def run_plainly(runtime: Runtime, work_type: WorkType, id: str, arguments: dict[
     """
     context = WorkContext(id=id, timeout=work_type.timeout)
     decoded = work_type.carrier.decode(json.dumps(arguments))
-    # In a context of its own: what other tasks of this process submit is not of this call.
-    value = contextvars.copy_context().run(_call, work_type, context, decoded, runtime.resources)
+    try:
+        # In a context of its own: what other tasks of this process submit is not of this call.
+        value = contextvars.copy_context().run(_call, work_type, context, decoded, runtime.resources)
+    finally:
+        context.end()
     return json.loads(_encode_result(runtime, work_type, value))
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from askfirst import Reason, State, WorkFailed, submit_work
+from askfirst.workers import create_app
 from tests.support import running
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Fleet
@@ -73,6 +74,17 @@ def test_a_work_of_a_tree_may_have_less_time(fleet: Fleet, log: Log) -> None:
 def test_a_child_that_nobody_waits_for_stops_when_its_parent_ends(fleet: Fleet, log: Log, fail: bool) -> None:
     child = Log(log.path.with_name("child"))
     submit_work(running.leave_behind, log=log.path, apart=False, seconds=20, fail=fail).exception()
+    [stop] = child.wait_for("stopped", within=2)
+    assert stop["why"] == Reason.WITHDRAWN
+
+
+@pytest.mark.parametrize("fail", [False, True], ids=["succeeds", "fails"])
+def test_a_child_of_a_plain_call_stops_when_that_ends(fleet: Fleet, log: Log, fail: bool) -> None:
+    child = Log(log.path.with_name("child"))
+    with create_app(fleet.settings) as app:
+        task = app.tasks["tests.support.running.leave_behind"]
+        task.apply_async(kwargs={"log": str(log.path), "apart": False, "seconds": 20, "fail": fail})
+        log.wait_for("stopped" if fail else "ended")
     [stop] = child.wait_for("stopped", within=2)
     assert stop["why"] == Reason.WITHDRAWN
 
