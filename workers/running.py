@@ -16,7 +16,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 from billiard.common import terminate_handler_fired
 from celery.exceptions import CeleryError
 
-from ..interest.errors import InvalidPayload, LedgerUnavailable
+from ..interest.errors import InvalidPayload, LedgerUnavailable, WorkTimeout
 from ..interest.ledger import Ending
 from ..interest.records import ErrorInfo, Outcome, Retried, attempt_of
 from ..interest.states import Reason, State
@@ -97,6 +97,9 @@ def run_plainly(runtime: Runtime, work_type: WorkType, id: str, arguments: dict[
     try:
         # In a context of its own: what other tasks of this process submit is not of this call.
         value = contextvars.copy_context().run(_call, work_type, context, decoded, runtime.resources)
+    except InterestLost as lost:
+        # An error like any other to Celery: as it is, it takes the pool process along, and no caller is told.
+        raise WorkTimeout(f"{work_type.name}: {lost.reason}") from None
     finally:
         context.end()
     return json.loads(_encode_result(runtime, work_type, value))

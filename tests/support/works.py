@@ -47,6 +47,11 @@ def linger(ctx: WorkContext, proof: Path, seconds: float = 20.0) -> str:
     return "slept"
 
 
+@work(timeout=0.2)
+def linger_too_long(ctx: WorkContext) -> None:
+    ctx.sleep(20)
+
+
 @work(timeout=30)
 def sleep_deaf(proof: Path, seconds: float = 2.0) -> str:
     """Sleeps without ever asking whether anybody wants it."""

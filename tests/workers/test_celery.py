@@ -146,6 +146,13 @@ def test_a_plain_call_of_an_async_work_type_runs_it(fleet: Fleet, app: Celery) -
         assert events.of(result.id, "task-succeeded")["result"] == "42"
 
 
+def test_a_plain_call_that_outlasts_its_deadline_fails_as_any_other(fleet: Fleet, app: Celery) -> None:
+    with Events(app) as events:
+        result = app.tasks["tests.support.works.linger_too_long"].apply_async()
+        said = events.of(result.id, "task-failed")["exception"]
+    assert said == "WorkTimeout('tests.support.works.linger_too_long: deadline passed')"
+
+
 def test_a_plain_call_can_expire_and_be_revoked_as_ever(fleet: Fleet, app: Celery, tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     with Events(app) as events:
