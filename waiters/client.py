@@ -55,15 +55,20 @@ class Client:
         """Those of waiters: what they do is not ours to know, and the mailbox must not wait for it."""
         self._lanes: set[str] = set()
 
-    def submit(self, callee: Callee, payloads: Sequence[Mapping[str, Any]], options: Options) -> list[WorkWaiter]:
-        """Submits all payloads with the same options, or none if one of them is wrong."""
+    def submit(
+        self, callee: Callee, payloads: Sequence[Mapping[str, Any]], options: Options, *, many: bool = False
+    ) -> list[WorkWaiter]:
+        """Submits all payloads with the same options, or none if one of them is wrong.
+
+        That a work is rejected is raised, or if they are `many`, however many, told by its waiter.
+        """
         began_at = time.monotonic()
         texts = [self._encode(callee, payload) for payload in payloads]
         self._know_lane(callee.lane)
         waiters: list[WorkWaiter] = []
         patience = min(self.settings.connect_timeout, options.timeout)
         try:
-            if len(texts) == 1:
+            if not many:
                 [submission] = self._drafts(callee, texts, options, waiters)
                 self._take(waiters[0], self.ledger.submit(submission, options.timeout))
             else:

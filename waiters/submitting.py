@@ -122,7 +122,7 @@ def submit_many(
     client = default_client()
     callee = callee_of(client, work)
     options = check_options(callee, timeout, None, None, detached, delay, importance)
-    return client.submit(callee, list(payloads), options)
+    return client.submit(callee, list(payloads), options, many=True)
 
 
 def attach(id_or_key: str, *, timeout: Duration | None = None) -> WorkWaiter:

@@ -69,6 +69,11 @@ def test_of_many_each_is_told_by_its_waiter(client: Client, lane: Lane) -> None:
         assert isinstance(waiter.exception(0), WorkRejected)
 
 
+def test_of_many_that_are_but_one_too(full: Lane) -> None:
+    [waiter] = submit_many(works.add, [{"a": 1}])
+    assert isinstance(waiter.exception(0), WorkRejected)
+
+
 def test_a_rejected_work_is_no_work(overloaded: Lane, client: Client) -> None:
     before = overloaded.ledger.counts("default")
     with pytest.raises(WorkRejected):
