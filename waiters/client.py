@@ -19,10 +19,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import Settings, load_settings
-from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkRejected
+from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkCancelled, WorkRejected
 from ..interest.ledger import Ledger
 from ..interest.opening import no_fork_meanwhile
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
+from ..interest.states import Reason
 from ..tasks import WorkContext, current_context
 from ..tasks.connecting import open_ledger
 from ..tasks.message import compose
@@ -92,21 +93,26 @@ class Client:
                 _link(parent, waiter, self.wait_until_withdrawn)
         return waiters
 
-    def submit_patiently(self, callee: Callee, payload: Mapping[str, Any], options: Options) -> WorkWaiter:
-        """Submits when there is room, by the deadline. Raises `WorkRejected` if there is none in time."""
+    def submit_patiently(
+        self, callee: Callee, payload: Mapping[str, Any], options: Options, left: threading.Event | None
+    ) -> WorkWaiter:
+        """Submits when there is room, by the deadline. Raises `WorkRejected` if there is none in time.
+
+        Who waits for it in another thread sets `left` when it is not to go on: then it raises `WorkCancelled`.
+        """
         give_up_at, start_at = time.monotonic() + options.timeout, time.monotonic() + options.delay
-        while True:
+        while left is None or not left.is_set():
             try:
                 return self.submit(callee, [payload], options)[0]
             except WorkRejected as rejection:
                 # Not all of those that wait at once, and not so late that the room has gone to others.
                 pause = min(rejection.retry_after, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)
-                left = give_up_at - time.monotonic() - pause
-                if left <= 0:
+                remaining = give_up_at - time.monotonic() - pause
+                if remaining <= 0:
                     raise
-            parent = current_context()
-            (parent.sleep if parent is not None else time.sleep)(pause)
-            options = replace(options, timeout=left, delay=max(start_at - time.monotonic(), 0.0))
+            _pause(pause, left)
+            options = replace(options, timeout=remaining, delay=max(start_at - time.monotonic(), 0.0))
+        raise WorkCancelled(f"{callee.name}: nobody waits for room any more", Reason.WITHDRAWN)
 
     def attach(self, id: str, callee: Callee, lane: str, key: str | None, timeout: float | None) -> WorkWaiter:
         """A waiter of its own for a work that exists."""
@@ -322,6 +328,17 @@ def _rejection(name: str, answer: Submitted) -> WorkRejected:
     why = {"full": "its lane is full", "overloaded": "it could not be done by its deadline"}.get(answer.reason, "")
     text = f"{name}: rejected ({answer.reason}): {why}; try again in {answer.retry_after:.3g} s"
     return WorkRejected(text, answer.reason, answer.retry_after)
+
+
+def _pause(seconds: float, left: threading.Event | None) -> None:
+    """Sleeps, but not longer than somebody waits for the submission. Raises `InterestLost`."""
+    parent = current_context()
+    if left is None:
+        (parent.sleep if parent is not None else time.sleep)(seconds)
+        return
+    left.wait(seconds)
+    if parent is not None:
+        parent.check()
 
 
 def _link(parent: WorkContext, waiter: WorkWaiter, written: Callable[[float], object]) -> None:

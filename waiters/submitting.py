@@ -27,6 +27,9 @@ Work = str | Callable[..., Any]
 _LAST_WORDS = 0.02  # seconds: a submission gives up at its deadline by itself, and says why
 _PUBLISHED_FOR = 10.0  # seconds that a published work type is taken to be as it was
 
+#: Set when the coroutine for which this thread submits has been left.
+_left: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("_left", default=None)
+
 
 def submit_work(
     work: Work,
@@ -55,19 +58,20 @@ def submit_work(
     callee = callee_of(client, work)
     options = check_options(callee, timeout, key, on_duplicate, detached, delay, importance, wait_for_room)
     if wait_for_room:
-        return client.submit_patiently(callee, payload, options)
+        return client.submit_patiently(callee, payload, options, _left.get())
     return client.submit(callee, [payload], options)[0]
 
 
 async def asubmit_work(work: Work, /, **options_and_payload: Any) -> WorkWaiter:
     """`submit_work` for asyncio: the event loop runs on while the ledger is written.
 
-    Cancelled meanwhile, it withdraws what it may have submitted. Raises `WorkTimeout`, too: the deadline can pass while
-    all threads of the event loop's executor are busy.
+    Cancelled meanwhile, it asks for room no more and withdraws what it may have submitted. Raises `WorkTimeout`, too:
+    the deadline can pass while all threads of the event loop's executor are busy.
     """
     left = threading.Event()
 
     def submit() -> WorkWaiter | None:
+        _left.set(left)
         return None if left.is_set() else submit_work(work, **options_and_payload)
 
     submission = asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, submit)

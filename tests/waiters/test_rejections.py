@@ -1,5 +1,6 @@
 """What a caller sees when its work is refused at the door."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -54,8 +55,6 @@ async def _submit() -> None:
 
 
 def test_in_asyncio_too(overloaded: Lane) -> None:
-    import asyncio
-
     with pytest.raises(WorkRejected):
         asyncio.run(_submit())
 
@@ -112,6 +111,19 @@ def test_who_waits_for_room_in_vain_is_rejected_by_the_deadline(full: Lane) -> N
     with pytest.raises(WorkRejected, match="full"):
         submit_work(works.add, a=1, timeout=1, wait_for_room=True)
     assert time.monotonic() - begun_at <= 1.05
+
+
+def test_who_is_cancelled_while_waiting_for_room_stops_at_once(full: Lane) -> None:
+    async def main() -> None:
+        waiting = asyncio.ensure_future(asubmit_work(works.add, a=1, timeout=20, wait_for_room=True))
+        await asyncio.to_thread(eventually, lambda: full.ledger.totals("default").get("REJECTED: full"), within=5)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    begun_at = time.monotonic()
+    asyncio.run(main())  # which waits for the threads of its executor
+    assert time.monotonic() - begun_at < 5
 
 
 def test_waiting_for_room_is_a_yes_or_no(client: Client) -> None:
