@@ -387,9 +387,9 @@ class Ledger:
         """All lanes ever used in this namespace."""
         return sorted(self.line.command("SMEMBERS", keys.lanes(self.namespace)))
 
-    def know_lanes(self, lanes: Iterable[str]) -> None:
-        """Notes that these lanes are in use."""
-        self.line.command("SADD", keys.lanes(self.namespace), *lanes)
+    def know_lanes(self, lanes: Iterable[str], within: float = math.inf) -> None:
+        """Notes that these lanes are in use, in `within` seconds at most."""
+        self.line.batch([("SADD", keys.lanes(self.namespace), *lanes)], within=within)
 
     # Work types
 
@@ -399,9 +399,12 @@ class Ledger:
             flat = [part for name, text in types.items() for part in (name, self.seal.close(text, "type", name))]
             self.line.command("HSET", keys.types(self.namespace), *flat)
 
-    def published_type(self, name: str) -> str | None:
-        """The description of one work type, or None. Raises `UnknownWork` for one that was tampered with."""
-        found: str | None = self.line.command("HGET", keys.types(self.namespace), name)
+    def published_type(self, name: str, within: float = math.inf) -> str | None:
+        """The description of one work type, or None, in `within` seconds at most.
+
+        Raises `UnknownWork` for one that was tampered with.
+        """
+        found: str | None = self.line.batch([("HGET", keys.types(self.namespace), name)], within=within)[0]
         try:
             return None if found is None else self.seal.open(found, "type", name)
         except TamperedError as tampered:

@@ -64,14 +64,15 @@ class Client:
         That a work is rejected is raised, or if they are `many`, however many, told by its waiter.
         """
         began_at = time.monotonic()
+        give_up_at = began_at + options.timeout
         texts = [self._encode(callee, payload) for payload in payloads]
-        self._know_lane(callee.lane)
+        self._know_lane(callee.lane, options.timeout)
         waiters: list[WorkWaiter] = []
         patience = min(self.settings.connect_timeout, options.timeout)
         try:
             if not many:
                 [submission] = self._drafts(callee, texts, options, waiters)
-                self._take(waiters[0], self.ledger.submit(submission, options.timeout))
+                self._take(waiters[0], self.ledger.submit(submission, max(give_up_at - time.monotonic(), 0.0)))
             else:
                 starts = range(0, len(texts), _BATCH)
                 batches = (self._drafts(callee, texts[n : n + _BATCH], options, waiters) for n in starts)
@@ -301,9 +302,9 @@ class Client:
             self._mailbox.forget(waiter)
             waiter.settle(found)
 
-    def _know_lane(self, lane: str) -> None:
+    def _know_lane(self, lane: str, within: float) -> None:
         if lane not in self._lanes:
-            self.ledger.know_lanes([lane])
+            self.ledger.know_lanes([lane], within)
             self._lanes.add(lane)
 
     def _waiter(

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import difflib
 import functools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -55,7 +56,7 @@ def submit_work(
     `DuplicateWork`, `LedgerUnavailable`, `SettingsError`.
     """
     client = default_client()
-    callee = callee_of(client, work)
+    callee = callee_of(client, work, _given(timeout) or math.inf)
     options = check_options(callee, timeout, key, on_duplicate, detached, delay, importance, wait_for_room)
     if wait_for_room:
         return client.submit_patiently(callee, payload, options, _left.get())
@@ -91,13 +92,18 @@ async def asubmit_work(work: Work, /, **options_and_payload: Any) -> WorkWaiter:
 def _patience(work: Work, timeout: Duration | None) -> float | None:
     """Seconds that are given to the submission, as far as that is known without the ledger and makes sense."""
     definition = registry.find(work) if isinstance(work, str) else getattr(work, "__askfirst_work__", None)
-    if timeout is None:
-        return definition.timeout + _LAST_WORDS if definition is not None else None
+    default = definition.timeout if definition is not None else None
+    patience = default if timeout is None else _given(timeout)
+    return patience + _LAST_WORDS if patience is not None else None
+
+
+def _given(timeout: Duration | None) -> float | None:
+    """The timeout in seconds, unless there is none, or one that makes no sense and is named later."""
     try:
-        given = seconds(timeout)
+        given = seconds(timeout) if timeout is not None else 0.0
     except ValueError:
         return None
-    return given + _LAST_WORDS if given > 0 else None
+    return given if given > 0 else None
 
 
 def _withdraw_submitted(submission: asyncio.Future[WorkWaiter | None]) -> None:
@@ -124,7 +130,7 @@ def submit_many(
     else is raised as by `submit_work`.
     """
     client = default_client()
-    callee = callee_of(client, work)
+    callee = callee_of(client, work, _given(timeout) or math.inf)
     options = check_options(callee, timeout, None, None, detached, delay, importance)
     return client.submit(callee, list(payloads), options, many=True)
 
@@ -146,14 +152,17 @@ def attach(id_or_key: str, *, timeout: Duration | None = None) -> WorkWaiter:
     return client.attach(found.id, callee, found.lane, found.key, wish)
 
 
-def callee_of(client: Client, work: Work) -> Callee:
-    """What there is to know about a work type, from its function or from what workers published."""
+def callee_of(client: Client, work: Work, within: float = math.inf) -> Callee:
+    """What there is to know about a work type, from its function or from what workers published.
+
+    Asking the ledger for that takes `within` seconds at most. Raises `UnknownWork` and `LedgerUnavailable`.
+    """
     if not isinstance(work, str):
         return _imported(work)
     definition = registry.find(work)
     if definition is not None:
         return _imported(definition.function)
-    published = _published(client, work)
+    published = _published(client, work, within)
     if published is None:
         known = sorted({*client.ledger.published_names(), *(definition.name for definition in registry.all_types())})
         close = difflib.get_close_matches(work, known, 1)
@@ -171,12 +180,12 @@ def _imported(function: Callable[..., Any]) -> ImportedType:
 _cache: dict[tuple[str, str, str], tuple[float, PublishedType]] = {}
 
 
-def _published(client: Client, name: str) -> PublishedType | None:
+def _published(client: Client, name: str, within: float) -> PublishedType | None:
     where = (client.ledger.line.url, client.ledger.namespace, name)
     until, cached = _cache.get(where, (0.0, None))
     if cached is not None and time.monotonic() < until:
         return cached
-    description = client.ledger.published_type(name)
+    description = client.ledger.published_type(name, within)
     if description is None:
         return None
     published = PublishedType(name, description)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from askfirst import WorkTimeout, WorkWaiter, submit_many, submit_work
+from askfirst import LedgerUnavailable, WorkTimeout, WorkWaiter, submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.waiters import configure
 from askfirst.waiters.client import Client
 from tests.support import works
 from tests.support.callers import Caller
+from tests.support.fakes import silent
 from tests.support.servers import RedisServer
 
 TIMEOUT = 0.4
@@ -85,6 +86,20 @@ def test_with_a_redis_that_froze_or_died(
         finally:
             own_redis.resume() if outage == "pause" else own_redis.start()
     assert -0.001 < min(tries) < ALLOWED
+
+
+@pytest.mark.parametrize("work", [works.add, "elsewhere.add"], ids=["imported", "by name"])
+def test_the_first_submission_of_a_process_to_a_redis_that_is_silent(work: Any) -> None:
+    with silent() as server:
+        settings = Settings(redis_url=server.url, namespace="own", connect_timeout=3.0)
+        configure(settings)
+        try:
+            started_at = time.monotonic()
+            with pytest.raises(LedgerUnavailable):
+                submit_work(work, a=1, timeout=TIMEOUT)
+            assert time.monotonic() - started_at < TIMEOUT + 1
+        finally:
+            configure(settings)
 
 
 def test_short_deadlines_between_long_ones(client: Client) -> None:

@@ -51,7 +51,7 @@ def test_cancelling_what_is_answered_says_no_and_keeps_the_answer(client: Client
 
 
 def test_cancelling_after_the_deadline_says_no(client: Client) -> None:
-    waiter = submit_work(works.add, a=1, timeout=0.05)
+    waiter = submit_work(works.add, a=1, timeout=0.3)
     with pytest.raises(WorkTimeout):
         waiter.result()
     assert not waiter.cancel()
@@ -122,7 +122,7 @@ def test_closing_a_client_withdraws_what_is_attached(client: Client, lane: Lane)
 
 
 def test_closing_a_client_twice_does_no_harm(client: Client, redis: object) -> None:
-    submit_work(works.add, a=1, timeout=0.05).exception()
+    submit_work(works.add, a=1, timeout=0.3).exception()
     client.close()
     reading, writing = os.pipe()  # takes the numbers of the descriptors that were closed
     client.close()
