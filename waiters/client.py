@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import logging
 import math
@@ -30,6 +29,7 @@ from ..tasks.message import compose
 from ..tasks.payload import check_size
 from ..tasks.published import Callee
 from .background import BackgroundCalls, on_event_loop
+from .exiting import at_exit
 from .mailbox import Mailbox
 from .options import Options
 from .waiter import WorkWaiter
@@ -55,6 +55,7 @@ class Client:
         self.callbacks = BackgroundCalls("askfirst-callbacks")
         """Those of waiters: what they do is not ours to know, and the mailbox must not wait for it."""
         self._lanes: set[str] = set()
+        self._undo_at_exit = at_exit(self.withdraw_all)
 
     def submit(
         self, callee: Callee, payloads: Sequence[Mapping[str, Any]], options: Options, *, many: bool = False
@@ -189,7 +190,7 @@ class Client:
 
     def close(self) -> None:
         """Withdraws what is still awaited and ends the thread and the connections."""
-        atexit.unregister(self.withdraw_all)
+        self._undo_at_exit()
         self.withdraw_all()
         self.callbacks.close()
         self._mailbox.close()
@@ -375,7 +376,6 @@ def default_client() -> Client:
                 _process.settings = _process.settings or load_settings()
                 with no_fork_meanwhile():  # another broker than the ledger's Redis takes imports
                     _process.client, _process.pid = Client(_process.settings), os.getpid()
-                atexit.register(_process.client.withdraw_all)
     return _process.client
 
 

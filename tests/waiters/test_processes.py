@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from askfirst import State
+from askfirst import Reason, State
 from askfirst.interest.ledger import Ledger
 from askfirst.tasks.definition import work_type_of
 from askfirst.tasks.published import publish
@@ -116,6 +116,65 @@ def test_the_childs_end_withdraws_nothing_of_the_parents(forking: Callable[[str]
     assert lane.state(id) is State.PENDING
     lane.answer(id)
     assert process.rest() == ["parent 42"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_withdraws_at_its_end_and_warns_once(caller: Start, lane: Lane, method: str) -> None:
+    process = caller(
+        f"""
+        import multiprocessing
+        start = multiprocessing.get_context("{method}").Process
+        child = start(target=submit_work, args=(works.add,), kwargs={{"a": 1, "timeout": 60}})
+        child.start()
+        child.join()
+        say(child.exitcode)
+        """
+    )
+    assert process.rest() == ["0"]
+    [id] = lane.ledger.ids("default", State.CANCELLED, 0, 10)
+    assert lane.status(id).reason == Reason.WITHDRAWN
+    assert process.errors().count("1 work(s)") == 1
+    assert len(process.errors().splitlines()) == 1
+
+
+@pytest.mark.parametrize("forking", [MULTIPROCESSING], indirect=True)
+def test_a_child_of_multiprocessing_withdraws_what_an_inherited_waiter_took(
+    forking: Callable[[str], Caller], lane: Lane
+) -> None:
+    process = forking(
+        """
+        waiter = submit_work(works.add, a=1, timeout=20)
+        in_child(lambda: say(waiter.done(), waiter.status().callers))
+        say(waiter.status().callers)
+        waiter.cancel()
+        """
+    )
+    assert process.rest() == ["False 2", "1"]
+
+
+@pytest.mark.parametrize("forking", [MULTIPROCESSING], indirect=True)
+def test_a_child_of_multiprocessing_ends_after_its_threads_have_what_they_wait_for(
+    forking: Callable[[str], Caller], lane: Lane
+) -> None:
+    process = forking(
+        """
+        import threading
+        def wait():
+            waiter = submit_work(works.add, a=1, timeout=20)
+            submitted.set()
+            threading.main_thread().join()
+            say(waiter.id)
+            say(waiter.result())
+        submitted = threading.Event()
+        def child():
+            threading.Thread(target=wait).start()
+            submitted.wait(10)
+        in_child(child)
+        """
+    )
+    lane.answer(process.line())
+    assert process.rest() == ["42"]
+    assert process.errors() == ""
 
 
 def test_the_child_withdraws_its_own_interest_only(forking: Callable[[str], Caller], lane: Lane) -> None:

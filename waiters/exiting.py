@@ -1,0 +1,31 @@
+"""What a process does at its end, also as a child of `multiprocessing`."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import threading
+from collections.abc import Callable
+from multiprocessing.util import Finalize
+
+
+def at_exit(call: Callable[[], object]) -> Callable[[], object]:
+    """Has it called when this process exits; returns what undoes that."""
+    if multiprocessing.parent_process() is None:
+        atexit.register(call)
+        return lambda: atexit.unregister(call)
+    # A forked child of multiprocessing leaves without what is registered with atexit, and a spawned one must not do
+    # both.
+    return Finalize(None, _after_the_threads, (call,), exitpriority=0).cancel
+
+
+def _after_the_threads(call: Callable[[], object]) -> None:
+    """Such a child comes by here before it waits for its threads, which may still want what they asked for."""
+    threading.Thread(target=_call_last, args=(call, threading.current_thread()), name="askfirst-exit").start()
+
+
+def _call_last(call: Callable[[], object], main: threading.Thread) -> None:
+    for thread in threading.enumerate():
+        if not thread.daemon and thread not in (main, threading.current_thread()):
+            thread.join()
+    call()
