@@ -337,13 +337,13 @@ class Ledger:
         self.ring(lane_of(id) or "", letters)
         return State(was) if was else None
 
-    def statuses(self, ids: Sequence[str]) -> list[WorkStatus | None]:
-        """What the ledger knows about each, in one round trip."""
+    def statuses(self, ids: Sequence[str], within: float = math.inf) -> list[WorkStatus | None]:
+        """What the ledger knows about each, in one round trip and `within` seconds at most."""
         commands: list[Call | Command] = []
         for id in ids:
             names = self._keys_of(id)
             commands += [("HMGET", names.work(id), *STATUS_FIELDS), ("ZCARD", names.interests(id))]
-        replies = self.line.batch(commands) if commands else []
+        replies = self.line.batch(commands, within=within) if commands else []
         return [
             read_status(id, record, interests)
             for id, record, interests in zip(ids, replies[::2], replies[1::2], strict=True)

@@ -12,7 +12,15 @@ from concurrent.futures import Future, InvalidStateError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from ..interest.errors import UnknownWork, WorkCancelled, WorkError, WorkFailed, WorkLost, WorkTimeout
+from ..interest.errors import (
+    LedgerUnavailable,
+    UnknownWork,
+    WorkCancelled,
+    WorkError,
+    WorkFailed,
+    WorkLost,
+    WorkTimeout,
+)
 from ..interest.records import Claim, Outcome, Progress, WorkStatus
 from ..interest.states import Reason, State
 
@@ -129,18 +137,30 @@ class WorkWaiter(Future[Any]):
         return self._client.ledger.statuses([self.id])[0]
 
     def progress(self) -> Iterator[Progress]:
-        """Each change of the work's progress, as it comes, until the work has ended or the deadline has passed."""
+        """Each change of the work's progress, as it comes, until the work has ended or the deadline has passed.
+
+        While the ledger is away there is none.
+        """
         seen: Progress | None = None
         while True:
             over = self.done()
-            status = self.status()
-            if status is not None and status.progress is not None and status.progress != seen:
-                seen = status.progress
+            made = self._made(self.remaining())
+            if made is not None and made != seen:
+                seen = made
                 yield seen
             if over:
                 return
             with contextlib.suppress(TimeoutError):
                 self._wait(min(_PROGRESS_INTERVAL, self.remaining()))
+
+    def _made(self, remaining: float) -> Progress | None:
+        """The progress that the ledger can tell of by the deadline."""
+        if not remaining:
+            return None
+        with contextlib.suppress(LedgerUnavailable):
+            [status] = self._client.ledger.statuses([self.id], remaining)
+            return status.progress if status is not None else None
+        return None
 
     # Leaving
 

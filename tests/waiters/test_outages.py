@@ -1,6 +1,8 @@
 """The way to the ledger breaks while work is awaited: no answer is missed, nothing wanted is withdrawn."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from threading import Thread
 
 import pytest
 
@@ -63,6 +65,35 @@ def test_a_connection_that_broke_without_a_word_is_noticed(far_client: None, pro
     proxy.swallow()
     lane.answer(waiter.id)
     assert waiter.result(timeout=8) == 42
+
+
+def test_progress_outlives_a_cut(
+    far_client: None, proxy: Proxy, lane: Lane, thread: Callable[[Callable[[], object]], Thread]
+) -> None:
+    waiter = submit_work(works.add, a=1, timeout=20)
+    lane.verdict(waiter.id)
+    wait_until_connected(proxy)
+    seen: list[float] = []
+    proxy.refuse()
+    thread(lambda: seen.extend(progress.done for progress in waiter.progress()))
+    with pytest.raises(TimeoutError):
+        waiter.result(timeout=0.6)  # longer than from one look to the next
+    proxy.accept()
+    lane.progress(waiter.id, 1, '{"done":1,"total":3}')
+    eventually(lambda: seen == [1], within=5)
+    lane.answer(waiter.id)
+
+
+def test_progress_ends_with_the_deadline_while_the_ledger_is_silent(
+    settings: Settings, far_client: None, proxy: Proxy, redis_server: RedisServer
+) -> None:
+    configure(settings.model_copy(update={"redis_url": redis_server.url(port=proxy.port), "connect_timeout": 5.0}))
+    waiter = submit_work(works.add, a=1, timeout=1.0)
+    wait_until_connected(proxy)
+    proxy.swallow()
+    assert list(waiter.progress()) == []
+    assert time.monotonic() - waiter.deadline_at < 0.5
+    proxy.cut()  # the answer to the withdrawal would be waited for
 
 
 def test_the_pulse_returns_after_a_cut(far_client: None, proxy: Proxy, lane: Lane) -> None:
