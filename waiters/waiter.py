@@ -287,6 +287,7 @@ class WorkWaiter(Future[Any]):
         self._pid = os.getpid()  # first, since what follows comes by here again
         self._waiting = threading.Condition()  # a thread that was not forked may have held the parent's
         self._done_callbacks: list[Callable[[Future[Any]], object]] = []
+        self._waiters = []  # of threads that wait in the parent, each with a lock of its own
         self._tellers = []
         if not super().done():
             self._client = self._client.in_this_process()

@@ -248,6 +248,33 @@ def test_inherited_waiters_work_as_futures_in_the_child(forking: Callable[[str],
     assert process.rest() == ["child 42"]
 
 
+def test_an_inherited_waiter_is_not_held_up_by_a_thread_of_the_parent_that_waits_for_it(
+    forking: Callable[[str], Caller], lane: Lane
+) -> None:
+    process = forking(
+        """
+        import concurrent.futures, threading
+        waiter = submit_work(works.add, a=1, timeout=8)
+        thread = threading.Thread(target=lambda: next(concurrent.futures.as_completed([waiter])))
+        thread.start()
+        while not waiter._waiters:
+            time.sleep(0.01)
+        def child():
+            waiter.done()
+            say("child waits")
+            say("child", waiter.result())
+        say(waiter.id)
+        with waiter._waiters[0].lock:  # as for a moment while it takes an answer
+            in_child(child)
+        thread.join()
+        """
+    )
+    id = process.line()
+    assert process.line() == "child waits"
+    lane.answer(id)
+    assert process.rest() == ["child 42"]
+
+
 def test_an_inherited_waiter_calls_back_in_the_child(forking: Callable[[str], Caller], lane: Lane) -> None:
     process = forking(
         """
