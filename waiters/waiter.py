@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, InvalidStateError
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..interest.errors import (
     LedgerUnavailable,
@@ -190,6 +190,9 @@ class WorkWaiter(Future[Any]):
 
     def __str__(self) -> str:
         return f"{self.name} [{self.id}]"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self} is neither copied nor pickled: attach({self.id!r}) makes another waiter, anywhere")
 
     # For the client and its mailbox
 

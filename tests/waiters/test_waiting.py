@@ -1,6 +1,8 @@
 """A waiter in one thread: the value or the error, once, and at the deadline whatever happens."""
 
+import copy
 import pickle
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -247,6 +249,13 @@ def test_a_waiter_says_what_it_waits_for(client: Client) -> None:
     assert "s left" in repr(waiter)
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_waiter_that_is_copied_says_what_to_do_instead(client: Client, copied: Callable[[object], object]) -> None:
+    waiter = submit_work(works.add, a=1)
+    with pytest.raises(TypeError, match=re.escape(f"attach('{waiter.id}')")):
+        copied(waiter)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -258,6 +267,6 @@ def test_a_waiter_says_what_it_waits_for(client: Client) -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_errors_survive_being_pickled(error: WorkError) -> None:
-    copy = pickle.loads(pickle.dumps(error))
-    assert type(copy) is type(error)
-    assert (str(copy), vars(copy)) == (str(error), vars(error))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), vars(again)) == (str(error), vars(error))
