@@ -31,6 +31,7 @@ class BackgroundCalls:
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def put(self, call: Callable[[], object]) -> None:
         """Has it called soon."""
@@ -48,15 +49,18 @@ class BackgroundCalls:
             made.wait(timeout)
 
     def close(self) -> None:
-        """Waits until all calls are made, a few seconds at most."""
-        thread = self._thread
+        """Waits until all calls are made and the thread has ended, a few seconds at most."""
+        with self._lock:
+            thread, self._closed = self._thread, True
+            if thread is not None:
+                self._calls.put(_wake)
         if thread is not None and thread is not threading.current_thread():
             thread.join(_CLOSE)
 
     def _run(self) -> None:
         while True:
             try:
-                call = self._calls.get(timeout=_IDLE)
+                call = self._calls.get(timeout=0.0 if self._closed else _IDLE)
             except queue.Empty:
                 with self._lock:
                     if self._calls.empty():
@@ -67,3 +71,7 @@ class BackgroundCalls:
                 call()
             except Exception:
                 _log.exception("a call of %s failed", self._name)
+
+
+def _wake() -> None:
+    """Has the thread look again at how long it is to wait."""
