@@ -351,7 +351,7 @@ class Ledger:
 
     def ids_of_key(self, key: str) -> list[str]:
         """The newest work of each type under this key, in each lane: a type may have had another one before."""
-        lanes = self.lanes()
+        lanes = self.lanes() if _encodable(key) else []
         found = self.line.batch([("HGETALL", self.keys(lane).key(key)) for lane in lanes]) if lanes else []
         return [id for names_and_ids in found for id in names_and_ids[1::2]]
 
@@ -404,6 +404,8 @@ class Ledger:
 
         Raises `UnknownWork` for one that was tampered with.
         """
+        if not _encodable(name):
+            return None
         found: str | None = self.line.batch([("HGET", keys.types(self.namespace), name)], within=within)[0]
         try:
             return None if found is None else self.seal.open(found, "type", name)
@@ -485,6 +487,15 @@ def _read_submitted(reply: Any) -> Submitted:
     if status == "rejected":
         return Submitted(status, "", reason=what, retry_after=int(ms) / 1000)
     return Submitted(status, what, int(ms) / 1000)
+
+
+def _encodable(name: str) -> bool:
+    """Whether anything can be called that: not with a surrogate, which stands for a stray byte of a command line."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _pairs(flat: Sequence[Any]) -> tuple[tuple[Any, Any], ...]:

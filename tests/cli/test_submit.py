@@ -54,6 +54,7 @@ def test_not_waiting_prints_the_id_and_leaves_the_work_alone(served: Cli) -> Non
         (["cli.greet", "who=you", "timeout=5"], Exit.USAGE, "'timeout' is no field but an option: --timeout"),
         (["cli.greet", "who=you", "detached:=true"], Exit.USAGE, "'detached' is no field but an option: --detached"),
         (["cli.greet", "who=you", "wait_for_room:=true"], Exit.USAGE, "'wait_for_room' is no field but an option of "),
+        (["\udcff"], Exit.UNKNOWN, "no work type is called '\\udcff'"),
         (["cli.great", "who=you"], Exit.UNKNOWN, "no work type is called 'cli.great': did you mean 'cli.greet'?"),
         (["cli.linger", "done=1", "total=2", "--timeout", "300ms"], Exit.TIMEOUT, "deadline"),
         (["cli.greet", "--import", "no_such_module"], Exit.USAGE, "cannot import 'no_such_module': ModuleNotFound"),

@@ -19,8 +19,10 @@ def test_status_by_id_and_by_key(client: Client) -> None:
 
 
 def test_status_of_the_unknown_is_none(client: Client) -> None:
+    submit_work(sample.add, a=1, key="k")
     assert status("default." + "0" * 32) is None
     assert status("no such key") is None
+    assert status("no text: \udcff") is None
 
 
 def test_status_by_key_prefers_the_live_work(client: Client, lane: Lane) -> None:
@@ -105,7 +107,9 @@ def test_cancelling_ends_it_for_all_callers(client: Client, lane: Lane, by_key: 
 
 
 def test_cancelling_the_unknown_says_none(client: Client) -> None:
+    submit_work(sample.add, a=1, key="k")
     assert cancel("no such key") is None
+    assert cancel("no text: \udcff") is None
 
 
 def test_cleaning_up_removes_ended_works_of_that_age(client: Client, lane: Lane) -> None:

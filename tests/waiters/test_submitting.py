@@ -1,6 +1,7 @@
 """`submit_work`: what it takes, what it writes, and what it refuses before anything is written."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -144,6 +145,7 @@ def test_something_that_is_no_work_is_refused(client: Client, nothing_written: C
     [
         ("tests.support.works.ad", "did you mean 'tests.support.works.add'?"),
         ("something.else", "no worker has published it: import it, or start its worker"),
+        ("\udcff", "no work type is called '\\udcff'"),
     ],
 )
 def test_an_unknown_name_is_refused_with_a_hint(
@@ -156,9 +158,10 @@ def test_an_unknown_name_is_refused_with_a_hint(
     assert nothing_written()
 
 
-@pytest.mark.parametrize("id_or_key", ["default." + "0" * 32, "no such key"])
+@pytest.mark.parametrize("id_or_key", ["default." + "0" * 32, "no such key", "\udcff"])
 def test_attaching_to_what_is_unknown_says_so(client: Client, id_or_key: str) -> None:
-    with pytest.raises(UnknownWork, match=id_or_key):
+    submit_work(works.add, a=1, key="k")
+    with pytest.raises(UnknownWork, match=re.escape(repr(id_or_key))):
         attach(id_or_key)
 
 
