@@ -64,9 +64,15 @@ def cancel(id_or_key: str) -> WorkStatus | None:
 
 
 def cleanup(older_than: float | str | timedelta = 0.0) -> int:
-    """Removes the records of works that ended at least `older_than` ago; how many. Raises `LedgerUnavailable`."""
+    """Removes the records of works that ended at least `older_than` ago; how many.
+
+    Raises `InvalidPayload` and `LedgerUnavailable`.
+    """
     ledger = default_client().ledger
-    age = seconds(older_than)
+    try:
+        age = seconds(older_than)
+    except ValueError as error:
+        raise InvalidPayload(f"older_than: {error}") from None
     removed = 0
     for lane in ledger.lanes():
         for state in State:

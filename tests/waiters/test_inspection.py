@@ -112,6 +112,12 @@ def test_cancelling_the_unknown_says_none(client: Client) -> None:
     assert cancel("no text: \udcff") is None
 
 
+@pytest.mark.parametrize("older_than", ["soon", True, None])
+def test_an_age_that_is_none_is_named(client: Client, older_than: Any) -> None:
+    with pytest.raises(InvalidPayload, match="older_than: expected a duration"):
+        cleanup(older_than=older_than)
+
+
 def test_cleaning_up_removes_ended_works_of_that_age(client: Client, lane: Lane) -> None:
     old = submit_work(sample.add, a=1)
     lane.answer(old.id)
