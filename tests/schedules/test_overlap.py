@@ -77,6 +77,15 @@ def test_the_other_is_ended_and_the_next_starts_when_it_has(desk: Desk, policy: 
     assert (found[2].state, found[2].reason) == (State.CANCELLED, Reason.OVERTAKEN)
 
 
+def test_the_next_that_is_claimed_in_the_millisecond_of_its_decision_runs(desk: Desk) -> None:
+    first = running(desk, "cancel_other")
+    desk.fire()
+    desk.redis.hset(desk.keys.schedule("s"), "overtaken_at", desk.store.now() + 1000)
+    end(desk, first)
+    desk.look_again()
+    assert desk.work_of(desk.history()[0]).state is State.PENDING
+
+
 def test_the_other_that_has_not_started_is_ended_too(desk: Desk) -> None:
     desk.put(overlap="cancel_other")
     first = desk.fire()

@@ -95,6 +95,8 @@ local function close(id, instant)
     if open == 0 then purge(id) end
     return
   end
+  -- All that was overtaken is over: what is claimed now, be it in the same millisecond, is not.
+  if open == 0 then redis.call('HDEL', schedule_key(id), 'overtaken_at', 'overtaken_how') end
   local waiting = redis.call('ZRANGE', buffered_key(id), 0, 0)[1]
   local entry = waiting and read_entry(id, waiting)
   -- The others wait for the end of all runs, of which there may be more after a change of policy.
