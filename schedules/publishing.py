@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..interest.errors import UnknownWork, WorkError
+from ..interest.errors import LedgerUnavailable, UnknownWork, WorkError
 from ..interest.records import SCHEDULED, Submission, Submitted, lane_of
 from ..interest.script import Argument
 from ..tasks.message import compose
@@ -78,7 +78,13 @@ class Publisher:
                 continue  # deleted meanwhile: whoever did that sees to its claims
             try:
                 drafts.append(self._draft(claimed, schedule))
+            except LedgerUnavailable:
+                raise
             except (WorkError, _TooLate) as error:
+                if self._client.ledger.statuses([claimed.entry.work])[0] is not None:
+                    # Somebody published it, and nobody was there for long who noted that.
+                    notes.append(_about(claimed, how="fired", again=_FIRST_LOOK))
+                    continue
                 _log.error("%s is not published: %s", label(claimed.id, claimed.entry), error)
                 notes.append(_about(claimed, how="missed", why=str(error)))
         return drafts, notes

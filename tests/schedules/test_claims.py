@@ -168,6 +168,38 @@ def test_a_ledger_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.Mon
     assert desk.history()[0].status is Status.FIRED
 
 
+def test_a_ledger_that_is_away_for_a_moment_makes_no_instant_missed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> object:
+        raise LedgerUnavailable("gone")
+
+    desk.put()
+    claims = desk.claim()
+    with monkeypatch.context() as patched:
+        patched.setattr("askfirst.schedules.publishing.callee_of", away)
+        with pytest.raises(LedgerUnavailable):
+            desk.publish(claims)
+    desk.look_again()
+    assert desk.history()[0].status is Status.FIRED
+
+
+def test_published_and_not_noted_until_its_deadline_it_was_not_missed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put()
+    [claimed] = desk.claim()
+    publisher = Publisher(desk.client, desk.store, desk.scheduler._definitions)
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.store, "published", lambda notes: [])
+        publisher.publish([claimed])
+    desk.lane.answer(claimed.entry.work)
+    desk.publish([claimed._replace(at=claimed.at + 30_000)])
+    desk.look_again()
+    [entry] = desk.history()
+    assert (entry.status, entry.state) == (Status.FIRED, State.COMPLETED)
+
+
 def test_an_operator_who_cleans_up_meanwhile_does_not_make_it_run_twice(desk: Desk) -> None:
     desk.put(timeout=0.05)
     claims = desk.claim()
