@@ -81,7 +81,9 @@ def _outcome(row: Open, status: WorkStatus | None) -> dict[str, Any]:
     if status is None:
         # Its record went before anybody looked: no scheduler was there for as long as the ledger keeps it.
         return {"status": "fired", "state": "LOST"}
-    found: dict[str, Any] = {"status": "fired", "state": status.state}
+    found: dict[str, Any] = {"status": "fired"}
+    if status.state.ended:
+        found["state"] = status.state
     if status.reason:
         found["reason"] = status.reason
     if status.error:

@@ -44,8 +44,8 @@ class ScheduleKeys:
     def outbox(self) -> str:
         """Hash: `instant id` → an entry that the SQL mirror hasn't yet, behind the number of its change.
 
-        There is one only while there is a mirror. The empty field counts what found no room, `#` counts changes, `@` is
-        where the copy of what was there before the mirror has got to. TTL: a week after it was last heard of.
+        There is one only while there is a mirror. The empty field counts what found no room, `#` is the last number,
+        `@` is where the copy of what was there before the mirror has got to. TTL: a week after it was last heard of.
         """
         return f"{self.base}:outbox"
 

@@ -236,6 +236,54 @@ def test_what_the_history_forgets_stays(desk: Desk, database: Database) -> None:
     assert database.rows() == expected
 
 
+def test_a_run_that_outlives_its_schedule_has_no_end_there(desk: Desk, sqlite: Database) -> None:
+    desk.put()
+    drain(mirror := Mirror(desk.client, sqlite.url))
+    entry = desk.fire()
+    assert entry.work is not None
+    desk.lane.verdict(entry.work)
+    desk.manager.delete("s", "me")
+    drain(mirror)
+    assert [(row[4], row[5]) for row in sqlite.rows()] == [("fired", None)]
+    desk.lane.answer(entry.work)
+
+
+def test_changes_after_redis_has_lost_its_last_second_are_later_ones(desk: Desk, sqlite: Database) -> None:
+    desk.put()
+    drain(mirror := Mirror(desk.client, sqlite.url))
+    before = desk.redis.hget(desk.keys.outbox, "#")
+    entry = desk.fire()
+    drain(mirror)
+    desk.redis.hset(desk.keys.outbox, "#", before)
+    assert entry.work is not None
+    desk.lane.answer(entry.work, state=State.COMPLETED)
+    desk.look_again()
+    drain(mirror)
+    assert [row[5] for row in sqlite.rows()] == ["COMPLETED"]
+
+
+def test_what_is_forgotten_while_it_is_copied_makes_no_hole(
+    desk: Desk, sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put(overlap="allow_all")
+    for _ in range(5):
+        desk.fire()
+    mirror = Mirror(desk.client, sqlite.url)
+    bound = mirror._outbox._bind
+
+    def forgetful(name: str, /, **arguments: Any) -> Any:
+        if arguments.get("first"):
+            [(oldest, _)] = desk.redis.zpopmin(desk.keys.history("s"))
+            desk.redis.hdel(desk.keys.entries("s"), oldest)
+        return bound(name, **arguments)
+
+    monkeypatch.setattr("askfirst.schedules.outbox._COPIED_AT_ONCE", 2)
+    monkeypatch.setattr(mirror._outbox, "_bind", forgetful)
+    drain(mirror)
+    assert set(history(desk)) <= set(sqlite.rows())
+    assert len(history(desk)) >= 2
+
+
 def test_text_that_no_database_takes_holds_up_nothing(desk: Desk, database: Database) -> None:
     desk.put()
     drain(mirror := Mirror(desk.client, database.url))
