@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from ..config.units import seconds
+from ..config.units import LONGEST, seconds
 from .errors import refusal
 from .zones import zone_named
+
+_BLUR = 1e-7  # seconds: how far off binary fractions may be, such as that of 1.001
 
 
 class Definition(BaseModel):
@@ -58,14 +61,19 @@ def _not_negative(value: float) -> float:
 
 
 def _whole_milliseconds(value: float) -> float:
-    if round(value * 1000) != value * 1000:
+    if abs(value) > LONGEST:
+        raise ValueError(f"expected ten years at most, got {value:g} seconds")
+    whole = round(value, 3)
+    if abs(value - whole) > _BLUR:
         raise ValueError(f"expected whole milliseconds, got {value:g} seconds")
-    return value
+    return whole
 
 
 def _whole_moment(value: datetime) -> datetime:
     if value.microsecond % 1000:
         raise ValueError(f"expected whole milliseconds, got {value.isoformat()}")
+    if not MINYEAR < value.year < MAXYEAR:  # the last hours of the calendar are not the same in all zones
+        raise ValueError(f"expected a year from {MINYEAR + 1} to {MAXYEAR - 1}, got {value.isoformat()}")
     return value
 
 

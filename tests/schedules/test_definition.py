@@ -48,6 +48,11 @@ def test_it_survives_json_unchanged() -> None:
     assert [trigger.kind for trigger in again.triggers] == ["cron", "every", "at", "once"]
 
 
+@pytest.mark.parametrize(("given", "seconds"), [(1.001, 1.001), ("1001ms", 1.001), ("1.005s", 1.005)])
+def test_durations_are_whole_milliseconds_whatever_their_binary_fractions(given: float | str, seconds: float) -> None:
+    assert Schedule(**with_(timeout=given)).timeout == seconds
+
+
 def test_the_shortest_definition_is_enough() -> None:
     schedule = Schedule(id="s", work="w", triggers={"kind": "cron", "expression": "0 9 * * *"})
     assert schedule == Schedule(**with_())
@@ -74,6 +79,10 @@ def test_the_work_may_be_the_function() -> None:
         (with_(timezone="../UTC"), "timezone: expected an IANA time zone"),
         (with_(jitter=-1), "jitter: expected 0 seconds or more, got -1"),
         (with_(timeout=0), "timeout: expected more than 0 seconds, got 0"),
+        (with_(timeout="99999999d"), "schedule 's': timeout: expected ten years at most"),
+        (with_(jitter=1e300), "jitter: expected ten years at most"),
+        (with_(end="9999-12-31T23:59:59", timezone="America/New_York"), "schedule 's': end: expected a year from 2 to"),
+        (with_(start="0001-01-01", timezone="Asia/Tokyo"), "schedule 's': start: expected a year from 2 to 9998"),
         (with_(misfire="everything"), "misfire: .*'latest'.*got 'everything'"),
         (with_(overlap="maybe"), "overlap: "),
         (with_(max_failures=0), "max_failures: "),
