@@ -38,20 +38,25 @@ def read_days(path: Path | str, timezone: str = "UTC") -> tuple[Day, ...]:
 def _read_csv(path: Path, zone: ZoneInfo) -> Iterator[tuple[str, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.DictReader(lines, strict=True)
-        if "date" not in (rows.fieldnames or ()):
-            raise InvalidSchedule(f"{path.name}: line 1: expected the columns date, note, opens, closes")
-        for row in rows:
-            fields = {("day" if name == "date" else name or "more"): value for name, value in row.items() if value}
-            yield f"line {rows.line_num}", fields
+        try:
+            if "date" not in (rows.fieldnames or ()):
+                raise InvalidSchedule(f"{path.name}: line 1: expected the columns date, note, opens, closes")
+            for row in rows:
+                fields = {("day" if name == "date" else name or "more"): value for name, value in row.items() if value}
+                yield f"line {rows.line_num}", fields
+        except csv.Error as error:
+            raise InvalidSchedule(f"{path.name}: line {rows.reader.line_num}: {error}") from None
+        except UnicodeDecodeError as error:
+            raise InvalidSchedule(f"{path.name}: {error}") from None
 
 
 def _read_toml(path: Path, zone: ZoneInfo) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or no UTF-8
         raise InvalidSchedule(f"{path.name}: {error}") from None
     days = content.get("days")
-    if not isinstance(days, list) or set(content) != {"days"}:
+    if not isinstance(days, list) or not all(isinstance(day, dict) for day in days) or set(content) != {"days"}:
         raise InvalidSchedule(f"{path.name}: expected tables [[days]] and nothing else")
     yield from ((f"days.{n}", fields) for n, fields in enumerate(days))
 

@@ -115,6 +115,9 @@ def test_an_event_of_several_days_is_each_of_them(tmp_path: Path) -> None:
         ("days.csv", "day\n2026-01-05\n", "days.csv: line 1: expected the columns date, note"),
         ("days.csv", "date,note\n2026-01-05,\nsoon,\n", "days.csv: line 3: day: .*got 'soon'"),
         ("days.csv", "date\n2026-01-05,9,10\n", "days.csv: line 2: more: is no field"),
+        ("days.csv", 'date,note\n2026-01-05,"unfinished\n', "days.csv: line 2: unexpected end of data"),
+        ("days.csv", "date,note\n2026-01-05,\udcff\n", "days.csv: 'utf-8' codec can't decode"),
+        ("days.toml", "days = [2026-01-05]", r"days.toml: expected tables \[\[days\]\]"),
         ("days.toml", "days = [{day = 2026-01-05, colour = 'red'}]", "days.toml: days.0: colour: is no field"),
         ("days.toml", "days = ", "days.toml: Invalid value"),
         ("days.toml", "dates = []", r"days.toml: expected tables \[\[days\]\]"),
@@ -129,7 +132,7 @@ def test_an_event_of_several_days_is_each_of_them(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_broken_file_is_refused_with_the_place(tmp_path: Path, name: str, text: str, message: str) -> None:
     path = tmp_path / name
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
     with pytest.raises(InvalidSchedule, match=message):
         read_days(path)
 
