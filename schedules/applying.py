@@ -25,10 +25,10 @@ from typing import Any
 from .api import manager
 from .calendars.definition import CalendarDefinition, calendar_from
 from .calendars.reading import read_days
+from .deciding import next_decision
 from .definition import Schedule
-from .definitions import calendars_from
 from .errors import InvalidSchedule
-from .managing import Manager, this_actor
+from .managing import Manager, changed_calendars, this_actor
 from .model import Definition
 
 
@@ -74,13 +74,16 @@ class Plan:
 
     def __init__(self, manager: Manager, asked: Asked) -> None:
         self._manager = manager
-        self._calendars = _changed_calendars(manager, asked.calendars)
         known, _ = manager.store.calendars()
-        calendars = calendars_from(known | {each.name: each.to_json() for each in self._calendars})
+        changed = changed_calendars(known, asked.calendars)
+        self._calendars = [each for each in asked.calendars if each.name in changed]
+        calendars, now = manager.try_calendars(known, changed), manager.store.now()
         for schedule in asked.schedules.values():
             manager.check(schedule, calendars)
         there = _there(manager, [*asked.schedules])
         self._schedules = [schedule for id, schedule in asked.schedules.items() if there.get(id) != schedule]
+        for schedule in self._schedules:
+            next_decision(schedule, calendars, now)  # beyond a horizon it could not be put
         tagged = manager.store.tagged(asked.tag) if asked.tag else ()
         gone = _there(manager, [id for id in tagged if id not in asked.schedules])
         self._gone = [*gone]
@@ -93,7 +96,7 @@ class Plan:
 
     @classmethod
     def of_file(cls, path: str | Path) -> Plan:
-        """Raises `InvalidSchedule`, `InvalidPayload`, `UnknownWork` and `LedgerUnavailable`."""
+        """Raises `InvalidSchedule`, `InvalidPayload`, `UnknownWork`, `HorizonExceeded` and `LedgerUnavailable`."""
         return cls(manager(), read_file(Path(path)))
 
     def apply(self) -> None:
@@ -153,11 +156,6 @@ def _calendar(file: Path, name: str, fields: dict[str, Any]) -> CalendarDefiniti
         except (OSError, ValueError) as error:
             raise InvalidSchedule(f"calendar {name!r}: days_from: {error}") from None
     return calendar_from({"name": name} | fields)
-
-
-def _changed_calendars(manager: Manager, asked: Sequence[CalendarDefinition]) -> list[CalendarDefinition]:
-    known, _ = manager.store.calendars()
-    return [calendar for calendar in asked if known.get(calendar.name) != calendar.to_json()]
 
 
 def _there(manager: Manager, ids: Sequence[str]) -> dict[str, Schedule]:

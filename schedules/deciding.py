@@ -21,15 +21,18 @@ _RETRY: Final = 60_000  # ms until a calendar that knows too little is asked aga
 
 
 def decide(
-    schedule: Schedule, calendars: Mapping[str, Calendar], due: Due, now: int, lane: str
+    schedule: Schedule, calendars: Mapping[str, Calendar], due: Due, now: int, lane: str, *, early: bool = False
 ) -> Decision:
-    """What becomes of the next instants that are due at `now` (ms), and when there is more to decide."""
+    """What becomes of the next instants that are due at `now` (ms), and when there is more to decide.
+
+    With `early` those are due too whose jitter is not over: the definition that they are of is about to go.
+    """
     most = _FIRED_AT_ONCE if schedule.misfire == "all" or schedule.jitter > _WIDE else _AT_ONCE
     found: list[Planned] = []
     reached, next_due, alarm, complete = now, None, "", True
     try:
         for planned in plan(schedule, calendars, as_moment(due.cursor), as_moment(now) + LOOK_AHEAD):
-            fires = due_at(schedule, planned)
+            fires = as_ms(planned.instant) if early else due_at(schedule, planned)
             if fires <= now and len(found) < most:
                 found.append(planned)
                 continue

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
+from operator import itemgetter
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +24,7 @@ from ..waiters.client import Client
 from ..waiters.options import check_key
 from ..waiters.submitting import callee_of
 from .calendars.calendar import Calendar
+from .calendars.calendars import Calendars
 from .calendars.definition import CalendarDefinition, calendar_from
 from .deciding import decide, next_decision
 from .definition import Schedule
@@ -33,6 +38,7 @@ from .scheduler import open_store
 from .store import Claimed, Due, Record
 
 _TRIES: Final = 50  # of a change, against others that change the same
+_PATIENCE: Final = 30.0  # seconds of a change, against others and a long outage that is to be decided before
 _MOST_BACKFILLED: Final = 250  # as many as wait
 _PAGE: Final = 200  # entries of a history read at once
 _LONGEST_KEY: Final = "2000-01-01T00:00:00.000Z/trigger/9999"
@@ -49,6 +55,7 @@ class ScheduleStatus(BaseModel):
     id: str
     schedule: Schedule
     revision: int
+    """Grows with each change."""
     next_time: datetime | None
     """Its next nominal instant; None if it is paused, has none, or cannot know (see `alarm`)."""
     paused: str | None
@@ -82,22 +89,22 @@ class Manager:
         callee = self.check(schedule)
         text = schedule.to_json()
         self._announce(schedule.work)  # first: who may not do that, must not have put anything
-        for _ in range(_TRIES):
+        give_up_at = time.monotonic() + _PATIENCE
+        while time.monotonic() < give_up_at:
             known = self.store.record(schedule.id)
             if known is not None and known.definition == text:
                 return False
-            if known is not None and self._settle(known, schedule):
+            # One moment for both: up to it the old definition decides, from then on the new one.
+            calendars, now = self._definitions.calendars(), self.store.now()
+            if known is not None and self._settle(known, schedule, calendars, now):
                 continue
-            now = self.store.now()
-            reached = now if known is None or _changes_when(known, schedule) else known.cursor
-            calendars = self._definitions.calendars()
-            next_due = next_decision(schedule, calendars, reached)
-            if self.store.put(
-                schedule.id, text, callee.lane, schedule.tags, known=known, reached=reached, next_due=next_due
-            ):
+            if self._write(known, schedule, text, callee.lane, _reached(known, schedule, now), calendars):
                 return True
             self._end_what_has_not_started(schedule.id)
-        raise LedgerUnavailable(f"schedule {schedule.id!r} is changed by others all the time")
+        raise LedgerUnavailable(
+            f"schedule {schedule.id!r} was not put: others change it, or much that was missed is still to be decided:"
+            " try again"
+        )
 
     def check(self, schedule: Schedule, calendars: Mapping[str, Calendar] | None = None) -> Callee:
         """Whether it could be put: its work type. Raises `InvalidSchedule`, `InvalidPayload`, `UnknownWork`."""
@@ -157,22 +164,34 @@ class Manager:
 
     def put_calendars(self, definitions: Sequence[CalendarDefinition]) -> bool:
         """Writes calendars, all or none; whether that changed anything."""
-        texts = {definition.name: definition.to_json() for definition in definitions}
-        known, _ = self.store.calendars()
-        changed = {name: text for name, text in texts.items() if known.get(name) != text}
-        if changed:
-            calendars_from(known | changed)
-            self.store.put_calendars(changed)
-        return bool(changed)
+        for _ in range(_TRIES):
+            known, changes = self.store.calendars()
+            changed = changed_calendars(known, definitions)
+            if not changed:
+                return False
+            self.try_calendars(known, changed)
+            if self.store.put_calendars(changed, changes):
+                return True
+        raise LedgerUnavailable("calendars are changed by others all the time")
+
+    def try_calendars(self, known: Mapping[str, str], changed: Mapping[str, str]) -> Calendars:
+        """All as they would be with these changes: definitions (JSON by name). Raises `InvalidSchedule`."""
+        today = as_moment(self.store.now()).date()
+        calendars = calendars_from({**known, **changed}, lambda: today)
+        for name in changed:
+            _ = calendars[name]  # what a library doesn't know it says when it is asked
+        return calendars
 
     def delete_calendar(self, name: str) -> bool:
         """Removes a calendar that no other is made of; whether there was one."""
-        known, _ = self.store.calendars()
-        if name not in known:
-            return False
-        calendars_from({each: text for each, text in known.items() if each != name})
-        self.store.put_calendars({name: None})
-        return True
+        for _ in range(_TRIES):
+            known, changes = self.store.calendars()
+            if name not in known:
+                return False
+            self.try_calendars({each: text for each, text in known.items() if each != name}, {})
+            if self.store.put_calendars({name: None}, changes):
+                return True
+        raise LedgerUnavailable("calendars are changed by others all the time")
 
     # While it goes on
 
@@ -214,9 +233,16 @@ class Manager:
 
     def upcoming(self, count: int) -> list[tuple[str, datetime]]:
         """The next nominal instants of all schedules, the first of each."""
-        ids = [id for id, _ in self.store.upcoming(count)]
-        found = [(status.id, status.next_time) for status in self.statuses(ids) if status and status.next_time]
-        return sorted(((id, at) for id, at in found), key=lambda pair: pair[1])
+        found: list[tuple[str, datetime]] = []
+        start, more = 0, True
+        while more and (page := self.store.upcoming(count, start)):
+            statuses = self.statuses([id for id, _ in page])
+            found += [(status.id, status.next_time) for status in statuses if status and status.next_time]
+            found = sorted(found, key=itemgetter(1))[:count]
+            # Some are looked at long before they fire: to note what doesn't, or to see whether they can.
+            more = len(found) < count or as_ms(found[-1][1]) > page[-1][1]
+            start += count
+        return found
 
     def history(
         self, id: str, *, since: datetime | None, until: datetime | None, status: Status | None, limit: int
@@ -239,18 +265,35 @@ class Manager:
     def _definition(self, id: str) -> Schedule:
         return Schedule.from_json(self._record(id).definition)
 
-    def _settle(self, known: Record, schedule: Schedule) -> bool:
-        """Decides by the old definition what was due before it changed; whether there was anything."""
-        if known.paused or not _changes_when(known, schedule):
+    def _settle(self, known: Record, schedule: Schedule, calendars: Calendars, now: int) -> bool:
+        """Decides by the old definition what was due before it changes; whether there was anything."""
+        if not _changes_when(known, schedule):
             return False
-        due = Due(known.id, known.revision, known.cursor, known.carry, known.paused_until)
-        old, now = Schedule.from_json(known.definition), self.store.now()
-        decision = decide(old, self._definitions.calendars(), due, now, "")
+        paused_until = now if known.paused else known.paused_until
+        due = Due(known.id, known.revision, known.cursor, known.carry, paused_until)
+        decision = decide(Schedule.from_json(known.definition), calendars, due, now, "", early=True)
         if not decision.fates and not decision.carry:
             return False
+        if known.paused:
+            decision = replace(decision, paused=True, next_due=None)
         [claims] = self.store.decide([decision])
         self._publisher.publish(claims or [])
         return True
+
+    def _write(
+        self, known: Record | None, schedule: Schedule, text: str, lane: str, reached: int, calendars: Calendars
+    ) -> bool:
+        """Writes a definition that holds from `reached` on; False if others were faster."""
+        return self.store.put(
+            schedule.id,
+            text,
+            lane,
+            schedule.tags,
+            known=known,
+            calendars=self._definitions.calendar_changes,
+            reached=reached,
+            next_due=next_decision(schedule, calendars, reached),
+        )
 
     def _end_what_has_not_started(self, id: str) -> None:
         """What a pause, or the end of a schedule, asks for; schedulers do the same if this process dies here."""
@@ -272,6 +315,20 @@ class Manager:
 def _changes_when(known: Record, schedule: Schedule) -> bool:
     old = Schedule.from_json(known.definition)
     return any(getattr(old, field) != getattr(schedule, field) for field in _WHEN)
+
+
+def _reached(known: Record | None, schedule: Schedule, now: int) -> int:
+    """From when on the definition holds."""
+    if known is None:
+        return now
+    # Never back: where the clock of Redis was set back, what is decided would be decided again.
+    return max(now, known.cursor) if _changes_when(known, schedule) else known.cursor
+
+
+def changed_calendars(known: Mapping[str, str], definitions: Sequence[CalendarDefinition]) -> dict[str, str]:
+    """Those that are not as known: definitions (JSON by name)."""
+    texts = {definition.name: definition.to_json() for definition in definitions}
+    return {name: text for name, text in texts.items() if known.get(name) != text}
 
 
 def _status(record: Record, calendars: Mapping[str, Calendar], now: int) -> ScheduleStatus:
@@ -305,7 +362,11 @@ def _there_is(id: str, found: Found | None) -> Found:
 
 def this_actor() -> str:
     """Who does something, where nobody says: the user at this host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in many a container
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def utc(moment: datetime) -> datetime:

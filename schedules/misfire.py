@@ -33,6 +33,7 @@ def judge(
     """The fates of instants that are due at `now` (ms), in their order. `complete` if no more of them are due."""
     policy = _Policy(schedule, now, *_read(carry))
     fates = _Rows()
+    policy.pause(paused_until, fates)
     for planned in due:
         nominal = as_ms(planned.instant)
         if planned.skipped:
@@ -79,6 +80,12 @@ class _Policy:
             fates.add(nominal, "missed", "too late to catch up")
             return
         getattr(self, f"_{self._schedule.misfire}")(nominal, fates)
+
+    def pause(self, until: int, fates: _Rows) -> None:
+        """What a pause found held is one of its instants."""
+        if 0 < self._held <= until:
+            fates.add(self._held, "skipped", "paused")
+            self._held = 0
 
     def finish(self, fates: _Rows) -> None:
         """None that is missed follows."""

@@ -51,7 +51,7 @@ class Scheduler:
         """One round; seconds until the next is wanted. Raises `LedgerUnavailable`."""
         look = self.store.look(_AT_ONCE)
         decisions, complete = self._decide(look)
-        decided = self.store.decide(decisions)
+        decided = self.store.decide(decisions, self._definitions.calendar_changes)
         claims = [claimed for found in decided for claimed in found or ()]
         claims += self._follower.follow(look.open, look.now)
         self._publisher.publish(claims)
@@ -84,7 +84,7 @@ class Scheduler:
     def _decide(self, look: Look) -> tuple[list[Decision], bool]:
         """What becomes of what is due, and whether there was time for all of it."""
         schedules = self._definitions.of((due.id, due.revision) for due in look.due)
-        calendars = self._definitions.calendars(look.calendar_changes)
+        calendars = self._definitions.calendars((look.calendar_changes, look.now))
         self.store.postpone([due.id for due in look.due if due.id not in schedules], look.now + _UNREADABLE)
         give_up_at = time.monotonic() + _PLANNING
         decisions: list[Decision] = []

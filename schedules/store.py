@@ -75,6 +75,8 @@ class Decision:
     alarm: str
     overlap: str
     fates: Sequence[Fate]
+    #: Whether the schedule is paused, so that none of them fires.
+    paused: bool = False
 
 
 class Claimed(NamedTuple):
@@ -122,8 +124,7 @@ class Store:
 
     def now(self) -> int:
         """The time by the Redis clock."""
-        seconds, micros = self.line.command("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+        return _ms(self.line.command("TIME"))
 
     # Schedulers
 
@@ -154,9 +155,12 @@ class Store:
             pairs: list[Argument] = [part for id in ids for part in (until, id)]
             self.line.command("ZADD", self.keys.due, "XX", *pairs)
 
-    def decide(self, decisions: Sequence[Decision]) -> list[list[Claimed] | None]:
-        """Writes each decision unless another scheduler was faster: what it claims, or None."""
-        return self._claims([self._decide_call(decision) for decision in decisions])
+    def decide(self, decisions: Sequence[Decision], calendars: int | None = None) -> list[list[Claimed] | None]:
+        """Writes each decision unless another scheduler was faster: what it claims, or None.
+
+        Nor is it written where calendars have changed other than `calendars` times, if that is given.
+        """
+        return self._claims([self._decide_call(decision, calendars) for decision in decisions])
 
     def published(self, notes: Sequence[Mapping[str, Argument]]) -> list[list[Claimed] | None]:
         """Notes what became of publications; see published.lua for what each note has."""
@@ -202,9 +206,9 @@ class Store:
         """The ids of those that have the tag, in the order of their letters."""
         return sorted(self.line.command("SMEMBERS", self.keys.tag(tag)))
 
-    def upcoming(self, limit: int) -> list[tuple[str, int]]:
-        """The schedules whose next instants fire first, and when."""
-        flat = self.line.command("ZRANGE", self.keys.due, 0, limit - 1, "WITHSCORES")
+    def upcoming(self, limit: int, start: int = 0) -> list[tuple[str, int]]:
+        """The schedules with something to decide first, from number `start` on, and when."""
+        flat = self.line.command("ZRANGE", self.keys.due, start, start + limit - 1, "WITHSCORES")
         return [(id, int(at)) for id, at in zip(flat[::2], flat[1::2], strict=True)]
 
     def put(
@@ -215,10 +219,11 @@ class Store:
         tags: Iterable[str],
         *,
         known: Record | None,
+        calendars: int,
         reached: int,
         next_due: int | None,
     ) -> bool:
-        """Writes a definition; False if the schedule is not as it was `known`."""
+        """Writes a definition; False if the schedule is not as it was `known`, or calendars have changed since."""
         reply = self.line.call(
             script("put", __package__).bind(
                 (self.keys.base,),
@@ -227,6 +232,7 @@ class Store:
                 definition=self._seal.close(definition, "schedule", id),
                 revision=known.revision if known else 0,
                 cursor=known.cursor if known else 0,
+                calendars=calendars,
                 lane=lane,
                 reached=reached,
                 next_due=_optional(next_due),
@@ -288,24 +294,24 @@ class Store:
         opened = {name: self._open(sealed, "calendar", name) for name, sealed in found.items()}
         return {name: text for name, text in opened.items() if text is not None}, changes
 
-    def calendar_changes(self) -> int:
-        """How often any calendar has changed."""
-        return int(self.line.command("HGET", self.keys.calendars, "") or 0)
+    def calendar_changes(self) -> tuple[int, int]:
+        """How often any calendar has changed, and the time."""
+        changes, time = self.line.batch([("HGET", self.keys.calendars, ""), ("TIME",)])
+        return int(changes or 0), _ms(time)
 
-    def put_calendars(self, definitions: Mapping[str, str | None]) -> None:
-        """Writes or removes (None) calendars, and has every schedule planned anew."""
-        sealed = {n: self._seal.close(text, "calendar", n) for n, text in definitions.items() if text is not None}
-        gone = [name for name, text in definitions.items() if text is None]
-        key = self.keys.calendars
-        commands: list[tuple[Argument, ...]] = [("MULTI",)]
-        commands += [("HSET", key, *(part for pair in sealed.items() for part in pair))] if sealed else []
-        commands += [("HDEL", key, *gone)] if gone else []
-        self.line.batch([*commands, ("HINCRBY", key, "", 1), ("EXEC",)])
-        start = 0
+    def put_calendars(self, definitions: Mapping[str, str | None], changes: int) -> bool:
+        """Writes or removes (None) calendars, and has every schedule planned anew; False if others were faster."""
+        sealed = {n: "" if text is None else self._seal.close(text, "calendar", n) for n, text in definitions.items()}
+        flat = tuple(part for pair in sealed.items() for part in pair)
+        if not self.line.call(script("put_calendars", __package__).bind((self.keys.base,), flat, changes=changes)):
+            return False
+        start, now = 0, self.now()
         # Known by their ids: their scores change under our hands.
         while ids := self.line.command("ZRANGE", self.keys.ids, start, start + _PAGE - 1):
-            self.postpone(ids, 0)
+            pairs: list[Argument] = [part for id in ids for part in (now, id)]
+            self.line.command("ZADD", self.keys.due, "XX", "LT", *pairs)  # what is due already keeps its place
             start += _PAGE
+        return True
 
     # How scripts are called
 
@@ -338,7 +344,7 @@ class Store:
             buffered=buffered,
         )
 
-    def _decide_call(self, decision: Decision) -> Call:
+    def _decide_call(self, decision: Decision, calendars: int | None) -> Call:
         due = decision.due
         fates = tuple(
             part for f in decision.fates for part in (f.nominal, f.fate, f.why, f.last or f.nominal, f.number)
@@ -349,6 +355,8 @@ class Store:
             id=due.id,
             revision=due.revision,
             cursor=due.cursor,
+            paused=int(decision.paused),
+            calendars=_optional(calendars),
             lane=decision.lane,
             reached=decision.reached,
             next_due=_optional(decision.next_due),
@@ -368,8 +376,14 @@ class Store:
         return script(name, __package__).bind((self.keys.base,), **arguments)
 
 
-def _optional(ms: int | None) -> Argument:
-    return "" if ms is None else ms
+def _optional(number: int | None) -> Argument:
+    return "" if number is None else number
+
+
+def _ms(time: Sequence[str]) -> int:
+    """What the command TIME replies, in ms."""
+    seconds, micros = time
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 def _whether(reply: int) -> bool | None:

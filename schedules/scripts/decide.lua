@@ -2,21 +2,24 @@
 -- and changes nothing.
 --
 -- KEYS   schedules
--- ARGV   the schedule's `id`; `revision` and `cursor` as they were when this was planned; `lane` of the work type, empty if
---        unknown; `reached` is the new cursor, `next_due` when (ms) there is more to decide, or empty if never; `carry` as in
---        misfire.py; `alarm` says why it can't fire, or is empty; `overlap` is the policy; `keep` entries are kept, for
---        `keep_for` ms. Then, for each instant or row of instants, its nominal time (ms), fire, skipped or missed, why, the
---        last nominal time, and how many they are
+-- ARGV   `revision`, `cursor` and `paused` (1 or 0) as they were when this was planned, and `calendars`, how often calendars had
+--        changed, or empty if none plays a part; `lane` of the work type, empty if unknown; `reached` is the new cursor,
+--        `next_due` when (ms) there is more to decide, or empty if never; `carry` and `alarm` as in deciding.py; `overlap` is
+--        the policy; `keep` entries are kept, for `keep_for` ms. Then, for each instant or row of instants, its nominal time
+--        (ms), fire, skipped or missed, why, the last nominal time, and how many they are
 -- Reply  { now (ms), triples of schedule, revision and entry that are claimed } | { stale }
 --
 -- @include keys
 -- @include runs
-local id, revision, cursor, lane, reached, next_due, carry, alarm, overlap, keep, keep_for = unpack(ARGV)
+local id, revision, cursor, paused, calendars, lane, reached, next_due, carry, alarm, overlap, keep, keep_for = unpack(ARGV)
 local record = redis.call('HMGET', schedule_key(id), 'revision', 'cursor', 'paused', 'deleted')
-if record[1] ~= revision or record[2] ~= cursor or record[3] or record[4] then return { 'stale' } end
+local as_planned = record[1] == revision and record[2] == cursor and (record[3] and '1' or '0') == paused
+if not as_planned or record[4] then return { 'stale' } end
+-- By other calendars there may be more to decide, and earlier.
+if calendars ~= '' and (redis.call('HGET', calendars_key, '') or '0') ~= calendars then return { 'stale' } end
 
 if lane ~= '' then redis.call('HSET', schedule_key(id), 'lane', lane) end
-for i = 12, #ARGV, 5 do
+for i = 14, #ARGV, 5 do
   local nominal, fate, why, last, count = unpack(ARGV, i, i + 4)
   local entry = { instant = nominal, nominal = tonumber(nominal), cause = 'planned', run = 1, decided_at = now }
   if fate == 'fire' then

@@ -1,11 +1,13 @@
 """Calendars are kept beside the schedules, and a change of one holds at once."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 
 from askfirst.schedules import Every, HorizonExceeded, InvalidSchedule, Status
-from askfirst.schedules.calendars.definition import Dates, Day, Difference, Weekdays
+from askfirst.schedules.calendars.definition import Dates, Day, Difference, Holidays, Union, Weekdays
+from askfirst.schedules.managing import Manager
 from tests.support.scheduled import Desk
 
 WEEK = Weekdays(name="week", days=("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
@@ -78,6 +80,7 @@ def test_what_is_wrong_with_a_calendar_changes_nothing(desk: Desk) -> None:
     desk.manager.put_calendars([WEEK, Difference(name="open", of="week", minus="week")])
     for wrong in (
         [Difference(name="other", of="week", minus="nowhere")],
+        [Weekdays(name="fine"), Holidays(name="free", country="Nowhere")],
         [Weekdays(name="fine"), Difference(name="week", of="open", minus="week")],
     ):
         with pytest.raises(InvalidSchedule):
@@ -86,6 +89,86 @@ def test_what_is_wrong_with_a_calendar_changes_nothing(desk: Desk) -> None:
         desk.manager.delete_calendar("week")
     assert [each.name for each in desk.manager.calendars()] == ["open", "week"]
     assert desk.manager.put_calendars([WEEK]) is False
+
+
+def test_two_that_are_made_of_each_other_at_the_same_time_are_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.manager.put_calendars([Weekdays(name="a"), Weekdays(name="b")])
+    plainly = desk.store.put_calendars
+
+    def interrupted(*arguments: Any) -> bool:
+        monkeypatch.setattr(desk.store, "put_calendars", plainly)
+        Manager(desk.client).put_calendars([Union(name="b", of="a")])
+        return plainly(*arguments)
+
+    monkeypatch.setattr(desk.store, "put_calendars", interrupted)
+    with pytest.raises(InvalidSchedule, match="is made of itself"):
+        desk.manager.put_calendars([Union(name="a", of="b")])
+    assert desk.manager.calendars() == [Weekdays(name="a"), Union(name="b", of="a")]
+
+
+def test_calendars_that_are_sent_twice_are_written_once(desk: Desk) -> None:
+    definitions = {"week": WEEK.to_json(), "gone": None}
+    assert desk.store.put_calendars(definitions, 0)
+    assert desk.store.put_calendars(definitions, 0)
+    assert desk.store.calendar_changes()[0] == 1
+    assert not desk.store.put_calendars({"week": None}, 0)
+
+
+def test_who_plans_by_other_calendars_than_there_are_decides_nothing(desk: Desk) -> None:
+    desk.manager.put_calendars([closed(desk)])
+    desk.put(exclude="closed")
+    desk.away(61)
+    decisions, _ = desk.scheduler._decide(desk.store.look(100))
+    read = desk.scheduler._definitions.calendar_changes
+    today = today_of(desk)
+    desk.manager.put_calendars([closed(desk, today, today - timedelta(days=1))])
+    assert desk.store.decide(decisions, read) == [None]
+    desk.tick()
+    assert {entry.status for entry in desk.history()} == {Status.SKIPPED}
+
+
+def test_a_schedule_is_put_by_the_calendars_that_there_are(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.manager.put_calendars([closed(desk)])
+    plainly = desk.store.put
+
+    def interrupted(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(desk.store, "put", plainly)
+        Manager(desk.client).delete_calendar("closed")
+        return plainly(*arguments, **options)
+
+    monkeypatch.setattr(desk.store, "put", interrupted)
+    with pytest.raises(InvalidSchedule, match="there is no calendar 'closed'"):
+        desk.put(exclude="closed")
+    assert desk.manager.get("s") is None
+
+
+def test_a_change_of_calendars_makes_nothing_overdue(desk: Desk) -> None:
+    desk.put()
+    before = desk.store.now()
+    desk.manager.put_calendars([WEEK])
+    assert desk.redis.zscore(desk.keys.due, "s") >= before
+    desk.redis.zadd(desk.keys.due, {"s": before - 60_000})
+    desk.manager.put_calendars([closed(desk)])
+    assert desk.redis.zscore(desk.keys.due, "s") == before - 60_000
+
+
+def test_the_clock_of_the_host_plays_no_part(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class LongAgo(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(1970, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("askfirst.schedules.calendars.calendars.datetime", LongAgo)
+    desk.manager.put_calendars([Holidays(name="free", country="DE")])
+    desk.put(exclude="free")
+    desk.away(61)
+    desk.tick()
+    status = desk.manager.get("s")
+    assert status is not None
+    assert status.alarm is None
+    assert status.next_time is not None
 
 
 def test_without_its_calendar_a_schedule_does_not_fire_and_says_so(desk: Desk) -> None:

@@ -1,11 +1,18 @@
 """Putting, changing and deleting schedules."""
 
+import getpass
+import itertools
+import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from askfirst import InvalidPayload, UnknownWork
-from askfirst.schedules import Cron, Every, InvalidSchedule, Schedule
+from askfirst.schedules import Cron, Every, InvalidSchedule, Once, Schedule
+from askfirst.schedules.calendars.definition import Dates, Day
+from askfirst.schedules.entries import as_moment
+from askfirst.schedules.managing import this_actor
 from askfirst.schedules.store import Decision, Due, Fate
 from tests.support.scheduled import Desk, fail, note
 
@@ -30,6 +37,7 @@ def test_putting_the_same_again_changes_nothing(desk: Desk) -> None:
 
 def test_a_change_of_what_runs_loses_no_instant(desk: Desk) -> None:
     desk.put()
+    before = desk.manager.get("s")
     desk.away(90)
     desk.put(payload={"log": "/dev/zero"})
     desk.tick()
@@ -38,17 +46,57 @@ def test_a_change_of_what_runs_loses_no_instant(desk: Desk) -> None:
     assert "/dev/zero" in desk.redis.get(desk.lane.keys.letter(fired[0].work))
     status = desk.manager.get("s")
     assert status is not None
-    assert status.revision == 2
+    assert before is not None
+    assert status.revision > before.revision
 
 
 def test_a_change_of_when_it_runs_holds_from_then_on_and_the_old_one_until_then(desk: Desk) -> None:
     desk.put(triggers=Every("1h"), misfire="all", overlap="allow_all")
     desk.away(7200)
-    desk.put(triggers=Every(1), misfire="all", overlap="allow_all")
+    desk.put(misfire="all", overlap="allow_all")
     assert len(desk.history()) == 2
     assert {entry.nominal_time.minute for entry in desk.history()} == {0}
     desk.tick()
     assert len(desk.history()) == 2
+
+
+def test_between_the_old_definition_and_the_new_one_no_instant_is_lost(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put(triggers=Every(1))
+    cursor = int(desk.redis.hget(desk.keys.schedule("s"), "cursor"))
+    times = itertools.count(cursor, 5000)  # it takes long
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.store, "now", lambda: next(times))
+        desk.put(triggers=Every("1h"))
+    assert desk.history() == []
+    assert int(desk.redis.hget(desk.keys.schedule("s"), "cursor")) == cursor
+
+
+def test_what_waits_for_its_jitter_is_fired_before_a_change_of_when(desk: Desk) -> None:
+    desk.put(jitter=3600)
+    desk.away(45)
+    desk.put(jitter=3600, triggers=Cron("0 0 1 1 *"))
+    assert [entry.status for entry in desk.history()] == ["fired"]
+
+
+def test_a_change_of_when_while_it_is_paused_skips_what_the_pause_had(desk: Desk) -> None:
+    desk.put(triggers=Every(1), misfire="all")
+    desk.manager.pause("s", "why", "me")
+    desk.away(2000)
+    desk.put(triggers=Every("1h"), misfire="all")
+    assert {(status, why) for status, why, _ in desk.told()} == {("skipped", "paused")}
+    assert 2000 <= sum(count for _, _, count in desk.told()) < 2100
+    assert desk.manager.get("s").paused == "why"  # type: ignore[union-attr]  # there is one
+    assert desk.redis.zcard(desk.keys.due) == 0
+
+
+def test_a_change_after_the_clock_of_redis_was_set_back_decides_nothing_again(desk: Desk) -> None:
+    desk.put()
+    cursor = desk.store.now() + 3_600_000
+    desk.redis.hset(desk.keys.schedule("s"), "cursor", cursor)
+    desk.put(triggers=Every(1))
+    assert int(desk.redis.hget(desk.keys.schedule("s"), "cursor")) == cursor
 
 
 def test_who_plans_by_an_old_definition_decides_nothing(desk: Desk) -> None:
@@ -115,6 +163,17 @@ def test_its_next_instants_and_those_of_all(desk: Desk) -> None:
     assert [id for id, _ in desk.manager.upcoming(10)] == ["fast", "slow"]
 
 
+def test_the_next_of_all_is_not_one_that_is_only_looked_at_first(desk: Desk) -> None:
+    today = as_moment(desk.store.now()).date()
+    shut = [Day(day=today + timedelta(days=n)) for n in range(3)]
+    desk.manager.put_calendars([Dates(name="shut", first=shut[0].day, last=today + timedelta(days=60), days=shut)])
+    for id in ("a", "b"):
+        desk.put(id, exclude="shut")
+    soon = as_moment(desk.store.now() + 3_600_000)
+    desk.put("soon", triggers=Once(soon))
+    assert desk.manager.upcoming(1) == [("soon", soon)]
+
+
 def test_a_schedule_that_is_over_is_not_looked_at_any_more(desk: Desk) -> None:
     desk.put(triggers=Cron("0 0 1 1 *"), end="2020-01-01T00:00:00Z")
     assert desk.redis.zcard(desk.keys.due) == 0
@@ -144,6 +203,18 @@ def test_one_deleted_and_made_anew_is_another_one(desk: Desk) -> None:
     assert second.work != first.work
 
 
+def test_one_made_anew_runs_what_it_says_now(desk: Desk) -> None:
+    desk.put()
+    desk.away(61)
+    desk.tick()  # the scheduler has read it
+    desk.manager.delete("s", "me")
+    desk.put(payload={"log": "/dev/zero"})
+    desk.away(61)
+    desk.tick()
+    [fired] = [entry for entry in desk.history() if entry.status == "fired"]
+    assert "/dev/zero" in desk.redis.get(desk.lane.keys.letter(fired.work))
+
+
 def test_a_work_type_that_only_the_putting_process_knows_is_made_known(desk: Desk) -> None:
     desk.put(work=fail, payload={})
     assert desk.lane.ledger.published_type("scheduled.fail") is not None
@@ -160,3 +231,11 @@ def test_a_definition_survives_its_way_through_redis(desk: Desk) -> None:
     status = desk.manager.get("s")
     assert status is not None
     assert status.schedule == schedule
+
+
+def test_who_has_no_name_is_known_by_his_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert this_actor().startswith(f"{os.getuid()}@")

@@ -81,6 +81,15 @@ def test_the_instants_of_a_pause_are_skipped_whatever_the_policy() -> None:
     ]
 
 
+def test_what_a_pause_found_held_is_skipped_with_it() -> None:
+    carry, paused_until = f"held {NOW - 60_000}", NOW - 30_000
+    judged = judge(schedule(), ago(40, 1), NOW, carry=carry, paused_until=paused_until, complete=True)
+    assert judged.fates == [
+        Fate(NOW - 60_000, "skipped", "paused", NOW - 40_000, 2),
+        Fate(NOW - 1000, "fire", "", NOW - 1000),
+    ]
+
+
 def test_what_a_calendar_excludes_is_not_missed() -> None:
     due = [Planned(as_moment(NOW) - timedelta(seconds=20), "in holidays"), *ago(10)]
     assert fates(schedule(misfire="skip"), due) == [
