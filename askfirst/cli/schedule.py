@@ -115,6 +115,7 @@ def pause(given: Given, ids: tuple[str, ...], reason: str, actor: str | None, as
     given.configure()
     from askfirst import schedules
 
+    _require(ids)
     _print_done({id: schedules.pause(id, reason, actor=actor) for id in ids}, "paused", "was paused already", as_json_)
 
 
@@ -127,6 +128,7 @@ def resume(given: Given, ids: tuple[str, ...], as_json_: bool) -> None:
     given.configure()
     from askfirst import schedules
 
+    _require(ids)
     _print_done({id: schedules.resume(id) for id in ids}, "resumed", "was not paused", as_json_)
 
 
@@ -234,15 +236,16 @@ def apply(given: Given, file: str, yes: bool, imports: tuple[str, ...], as_json_
     from askfirst.schedules.applying import Plan
 
     plan = Plan.of_file(file)
-    ask = not yes and not as_json_
     if as_json_:
+        if yes:
+            plan.apply()
         differences = [each.as_dict() for each in plan.differences]
         click.echo(as_json({"file": file, "applied": yes, "differences": differences}))
-    else:
-        _print_differences(plan.differences)
-    if not plan.differences or not (yes or ask):
         return
-    if ask:
+    _print_differences(plan.differences)
+    if not plan.differences:
+        return
+    if not yes:
         _agree("Apply?")
     plan.apply()
 
@@ -335,6 +338,15 @@ def _print_facts(found: ScheduleStatus) -> None:
         if value is not None:
             text = value if isinstance(value, str | int | float) else as_json(value)
             click.echo(f"{name:<14}{printable(str(text))}")
+
+
+def _require(ids: Iterable[str]) -> None:
+    """Ends the command, before it has changed any of them, where there is no such schedule."""
+    from askfirst import schedules
+
+    for id in ids:
+        if schedules.get(id) is None:
+            raise schedules.UnknownSchedule(f"no schedule is called {id!r}")
 
 
 def _agree(question: str) -> None:

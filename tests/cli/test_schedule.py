@@ -11,7 +11,9 @@ import pytest
 
 from askfirst.cli import schedule
 from askfirst.cli.exits import Exit
+from askfirst.interest.errors import LedgerUnavailable
 from askfirst.schedules import Status
+from askfirst.schedules.applying import Plan
 from askfirst.schedules.definition import Overlap
 from tests.cli.commands import Cli, lines_until
 from tests.cli.test_completion import completed
@@ -35,6 +37,9 @@ work = "cli.greet"
 payload = {who = "me"}
 triggers = [{kind = "every", period = "1s"}]
 """
+
+#: A calendar that ends too early.
+OVER = '[calendars.over]\nkind = "dates"\nfirst = 2020-01-01\nlast = 2020-12-31\ndays = []'
 
 
 @pytest.fixture
@@ -110,6 +115,8 @@ def test_a_file_is_applied_after_its_difference_is_shown(scheduled: Cli, tmp_pat
         ("[schedules.often]", "[schedules.often", "greetings.toml: "),
         ('kind = "weekdays"', 'kind = "dates"\nfirst=2026-01-01\nlast=2026-12-31\ndays_from="no.csv"', "days_from: "),
         ('payload = {who = "me"}', 'payload = {who = "me"}\nmisfire = "skip"\nmax_catch_up = 2', "max_catch_up: "),
+        ('period = "1s"}]', f'period = "1s"}}]\nexclude = ["over"]\n{OVER}', "calendar 'over' knows 2020-01-01 to "),
+        ('kind = "weekdays"', 'kind = "holidays"\ncountry = "Nowhere"', "calendar 'weekdays': country: "),
     ],
 )
 def test_a_broken_file_applies_nothing(scheduled: Cli, tmp_path: Path, before: str, after: str, said: str) -> None:
@@ -171,6 +178,23 @@ def test_there_must_be_such_a_schedule(scheduled: Cli, command: str) -> None:
     result = scheduled("schedule", command, "nothing", *(["--yes"] if command == "delete" else []))
     assert result.exit_code == Exit.UNKNOWN
     assert "no schedule is called" in result.stderr
+
+
+def test_what_could_not_be_applied_is_not_said_to_be(scheduled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        raise LedgerUnavailable("gone")
+
+    monkeypatch.setattr(Plan, "apply", fails)
+    result = apply(scheduled, "--json", "--yes")
+    assert result.exit_code == Exit.LEDGER
+    assert result.stdout == ""
+
+
+def test_where_one_of_several_is_unknown_none_is_paused(scheduled: Cli) -> None:
+    apply(scheduled, "--yes")
+    result = scheduled("schedule", "pause", "hello", "nothing")
+    assert result.exit_code == Exit.UNKNOWN
+    assert shown(scheduled, "hello")["paused"] is None
 
 
 def test_the_extra_that_it_needs_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
