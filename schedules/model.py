@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 

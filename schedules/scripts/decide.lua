@@ -2,11 +2,12 @@
 -- and changes nothing.
 --
 -- KEYS   schedules
--- ARGV   `revision`, `cursor` and `paused` (1 or 0) as they were when this was planned, and `calendars`, how often calendars had
---        changed, or empty if none plays a part; `lane` of the work type, empty if unknown; `reached` is the new cursor,
---        `next_due` when (ms) there is more to decide, or empty if never; `carry` and `alarm` as in deciding.py; `overlap` is
---        the policy; `keep` entries are kept, for `keep_for` ms. Then, for each instant or row of instants, its nominal time
---        (ms), fire, skipped or missed, why, the last nominal time, and how many they are
+-- ARGV   the schedule's `id`; `revision`, `cursor` and `paused` (1 or 0) as they were when this was planned, and `calendars`,
+--        how often calendars had changed, or empty if none plays a part; `lane` of the work type, empty if unknown; `reached`
+--        is the new cursor, `next_due` when (ms) there is more to decide, or empty if never; `carry` as in misfire.py; `alarm`
+--        says why it can't fire, or is empty; `overlap` is the policy; `keep` entries are kept, for `keep_for` ms. Then, for
+--        each instant or row of instants, its nominal time (ms), fire, skipped or missed, why, the last nominal time, and how
+--        many they are
 -- Reply  { now (ms), triples of schedule, revision and entry that are claimed } | { stale }
 --
 -- @include keys

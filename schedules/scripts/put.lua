@@ -1,9 +1,9 @@
 -- Writes a definition, new or changed, if nobody was faster.
 --
 -- KEYS   schedules
--- ARGV   `definition` is JSON; `revision` and `cursor` as they were when this was planned, both 0 for a new one, and `calendars`,
---        how often calendars had changed; `lane` is that of its work type; `reached` is the cursor now; `next_due` (ms) may be
---        empty; then its tags
+-- ARGV   the schedule's `id`; `definition` is JSON; `revision` and `cursor` as they were when this was planned, both 0 for a
+--        new one, and `calendars`, how often calendars had changed; `lane` is that of its work type; `reached` is the cursor
+--        now; `next_due` (ms) may be empty; then its tags
 -- Reply  { put, revision } | { conflict }: it is not as it was, or is being deleted
 --
 -- @include keys
