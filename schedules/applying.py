@@ -28,7 +28,7 @@ from .calendars.reading import read_days
 from .deciding import next_decision
 from .definition import Schedule
 from .errors import InvalidSchedule
-from .managing import Manager, changed_calendars, this_actor
+from .managing import Manager, changed_calendars, holds_from, this_actor
 from .model import Definition
 
 
@@ -82,8 +82,10 @@ class Plan:
             manager.check(schedule, calendars)
         there = _there(manager, [*asked.schedules])
         self._schedules = [schedule for id, schedule in asked.schedules.items() if there.get(id) != schedule]
-        for schedule in self._schedules:
-            next_decision(schedule, calendars, now)  # beyond a horizon it could not be put
+        records = manager.store.records([schedule.id for schedule in self._schedules])
+        for schedule, record in zip(self._schedules, records, strict=True):
+            # Beyond a horizon it could not be put.
+            next_decision(schedule, calendars, holds_from(record, schedule, now))
         tagged = manager.store.tagged(asked.tag) if asked.tag else ()
         gone = _there(manager, [id for id in tagged if id not in asked.schedules])
         self._gone = [*gone]

@@ -98,7 +98,7 @@ class Manager:
             calendars, now = self._definitions.calendars(), self.store.now()
             if known is not None and self._settle(known, schedule, calendars, now):
                 continue
-            if self._write(known, schedule, text, callee.lane, _reached(known, schedule, now), calendars):
+            if self._write(known, schedule, text, callee.lane, holds_from(known, schedule, now), calendars):
                 return True
             self._end_what_has_not_started(schedule.id)
         raise LedgerUnavailable(
@@ -317,7 +317,7 @@ def _changes_when(known: Record, schedule: Schedule) -> bool:
     return any(getattr(old, field) != getattr(schedule, field) for field in _WHEN)
 
 
-def _reached(known: Record | None, schedule: Schedule, now: int) -> int:
+def holds_from(known: Record | None, schedule: Schedule, now: int) -> int:
     """From when on the definition holds."""
     if known is None:
         return now

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 import pytest
 
-from askfirst.schedules import Every, HorizonExceeded, InvalidSchedule, Status
+from askfirst.schedules import Every, HorizonExceeded, InvalidSchedule, Schedule, Status
+from askfirst.schedules.applying import Asked, Plan
 from askfirst.schedules.calendars.definition import Dates, Day, Difference, Holidays, Union, Weekdays
 from askfirst.schedules.managing import Manager
 from tests.support.scheduled import Desk
@@ -74,6 +75,17 @@ def test_a_schedule_whose_next_instant_cannot_be_known_is_not_put(desk: Desk) ->
     with pytest.raises(HorizonExceeded):
         desk.put(exclude="closed")
     assert desk.manager.get("s") is None
+
+
+def test_a_file_is_planned_from_where_each_of_its_schedules_stands(desk: Desk) -> None:
+    desk.manager.put_calendars([closed(desk)])
+    schedule = desk.put(exclude="closed")
+    desk.away(3 * 86_400)
+    today = today_of(desk)
+    new = Dates(name="closed", first=today - timedelta(days=1), last=today + timedelta(days=400), days=[])
+    changed = Schedule(**dict(schedule) | {"payload": {"log": "/dev/zero"}})
+    with pytest.raises(HorizonExceeded):
+        Plan(desk.manager, Asked(None, [new], {"s": changed}))
 
 
 def test_what_is_wrong_with_a_calendar_changes_nothing(desk: Desk) -> None:
