@@ -66,6 +66,7 @@ def next_planned(schedule: Schedule, calendars: Mapping[str, Calendar], after: d
 
 def next_instant(schedule: Schedule, calendars: Mapping[str, Calendar], after: datetime) -> datetime | None:
     """The first nominal instant after this one that fires; None if there is none. Raises like `plan`."""
+    check_calendars(schedule, calendars)
     until = after + LOOK_AHEAD
     days = Days(schedule, calendars)
     while after < until:

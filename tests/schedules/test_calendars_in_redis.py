@@ -188,6 +188,8 @@ def test_without_its_calendar_a_schedule_does_not_fire_and_says_so(desk: Desk) -
     desk.put(exclude="closed")
     assert desk.manager.delete_calendar("closed") is True
     assert desk.manager.delete_calendar("closed") is False
+    with pytest.raises(InvalidSchedule, match="there is no calendar 'closed'"):
+        desk.manager.next("s", 1)
     desk.away(60)
     desk.tick()
     assert desk.history() == []
