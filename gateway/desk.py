@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fnmatch
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from ..interest.errors import LedgerUnavailable, UnknownWork
+from ..interest.errors import LedgerUnavailable, UnknownWork, WorkTimeout
 from ..interest.records import WorkStatus, lane_of
 from ..interest.states import Reason, State
 from ..tasks import registry
@@ -30,6 +32,7 @@ from .showing import View
 _THREADS: Final = 4  # they share one connection: more would only wait for each other
 _KNOWN_FOR: Final = 10.0  # seconds that a work type is taken to be as it was
 _TURNS: Final = 3  # connect timeouts until a request is told that the ledger is away
+_LAST_WORDS: Final = 0.02  # seconds: a submission gives up at its deadline by itself, and says why
 
 Answer = TypeVar("Answer")
 
@@ -51,27 +54,33 @@ class Desk:
 
     # From the event loop
 
-    async def callee(self, name: str) -> tuple[Callee, int]:
+    async def callee(self, name: str, within: float = math.inf) -> tuple[Callee, int]:
         """A work type, and how many bytes its payload may have. Raises `Problem` if it can't be asked for here."""
         known = self._known.get(name)
         if known is None or time.monotonic() > known[0]:
-            callee, limit = await self.run(lambda: self._find(name))
+            callee, limit = await self.run(lambda: self._find(name), within=within)
             known = self._known[name] = (time.monotonic() + _KNOWN_FOR, callee, limit)
         return known[1], known[2]
 
-    async def run(self, call: Callable[[], Answer], undo: Callable[[Answer], object] | None = None) -> Answer:
+    async def run(
+        self, call: Callable[[], Answer], undo: Callable[[Answer], object] | None = None, within: float = math.inf
+    ) -> Answer:
         """The answer of a call that waits for the ledger; what nobody waits for any more is undone.
 
-        Raises `LedgerUnavailable` if it takes too long, too.
+        Raises `LedgerUnavailable` if it takes too long, and `WorkTimeout` if it takes more than `within` seconds.
         """
+        patience = _TURNS * self._patience()
+        limit = asyncio.timeout(min(patience, within + _LAST_WORDS))
         answer = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
-            async with asyncio.timeout(_TURNS * self._patience()):
+            async with limit:
                 return await asyncio.shield(answer)
         except BaseException as error:
-            if not answer.done():
-                answer.add_done_callback(lambda late: _undo(late, undo))
-            if isinstance(error, TimeoutError) and not answer.done():
+            # Also one that came in the very moment in which nobody waits for it any more.
+            answer.add_done_callback(lambda late: _undo(late, undo))
+            if isinstance(error, TimeoutError) and limit.expired():
+                if within < patience:
+                    raise WorkTimeout("the work was not handed over by its deadline") from None
                 raise LedgerUnavailable("the ledger does not answer") from None
             raise
 
@@ -99,7 +108,11 @@ class Desk:
         """Hands over one work that nobody here waits for, and looks how it stands: one way to the threads for both."""
         waiter = self.submit(callee, body, payload, wishes, owner)
         self.let_go(waiter)
-        return waiter, self.look(waiter.id, owner)
+        try:
+            return waiter, self.look(waiter.id, owner)
+        except BaseException:
+            waiter.cancel_aside()  # its client is told of an error, and never of its id
+            raise
 
     def look(self, id: str, owner: str) -> View:
         """How a work of this owner stands. Raises `Problem`."""
@@ -151,7 +164,8 @@ class Desk:
         texts = {definition.name: publish(definition) for definition in registry.all_types()}
         for name in client.ledger.published_names():
             if name not in texts and self.exposes(client, name):
-                texts[name] = client.ledger.published_type(name) or ""
+                with contextlib.suppress(UnknownWork):  # tampered with, or not signed: it can't be asked for
+                    texts[name] = client.ledger.published_type(name) or ""
         known = {name: json.loads(text) for name, text in sorted(texts.items()) if text and self.exposes(client, name)}
         shown = ("timeout", "max_payload", "payload", "result")
         return [{"name": name, **{part: about[part] for part in shown}} for name, about in known.items()]

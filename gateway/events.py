@@ -60,8 +60,10 @@ class Watch:
                     return
                 while not await self._changed(watcher):
                     yield ": still here\n\n"
-                with contextlib.suppress(LedgerUnavailable):
+                try:
                     view = await self._desk.run(lambda: self._desk.look(watcher.id, owner))
+                except LedgerUnavailable:
+                    watcher.status = None  # whatever the next look at all of them finds is a change
         except Problem:
             return  # forgotten meanwhile: who comes again is told so
         finally:
@@ -85,11 +87,12 @@ class Watch:
             self._looking = None
 
     async def _look_once(self) -> None:
-        ids = list({watcher.id for watcher in self._watchers})
+        watchers = list(self._watchers)  # others may come meanwhile
+        ids = list({watcher.id for watcher in watchers})
         found = await self._desk.run(lambda: self._desk.statuses(ids))
-        for watcher in self._watchers:
-            status = found.get(watcher.id, watcher.status)
-            if status != watcher.status:
+        for watcher in watchers:
+            status = found.get(watcher.id)  # None of one that is forgotten: its stream has to end
+            if status is None or status != watcher.status:
                 watcher.status = status
                 watcher.changed.set()
 

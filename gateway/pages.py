@@ -23,7 +23,7 @@ from .origins import refuse_foreign
 from .owners import owner_of
 from .problems import HUNG_UP, Problem, no_such_type, problem_of, problem_of_ended
 from .reading import FORM, Wishes, read_body, read_payload, too_large
-from .showing import View
+from .showing import View, base
 
 _NOSNIFF: Final = {"X-Content-Type-Options": "nosniff"}
 _GUARD: Final = {
@@ -167,15 +167,15 @@ async def _served(file: str) -> Response:
 
 
 def _paths(request: Request) -> dict[str, Callable[..., str]]:
-    """The ways to other pages, by the prefix under which the router was mounted."""
-    base = request.url_for("askfirst-pages").path
-    api = base.removesuffix("/pages")
+    """The ways to other pages."""
+    api = base(request)
+    pages = f"{api}/pages"
     return {
-        "index": lambda **query: f"{base}?{urlencode(query)}" if query else base,
-        "file": lambda name: f"{base}/{name}",
-        "new": lambda name: f"{base}/new/{quote(name)}",
-        "work": lambda id: f"{base}/work/{quote(id)}",
-        "cancel": lambda id: f"{base}/work/{quote(id)}/cancel",
+        "index": lambda **query: f"{pages}?{urlencode(query)}" if query else pages,
+        "file": lambda name: f"{pages}/{name}",
+        "new": lambda name: f"{pages}/new/{quote(name)}",
+        "work": lambda id: f"{pages}/work/{quote(id)}",
+        "cancel": lambda id: f"{pages}/work/{quote(id)}/cancel",
         "events": lambda id: f"{api}/work/{quote(id)}/events",
     }
 

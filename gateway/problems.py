@@ -82,7 +82,8 @@ def problem_of(error: WorkError, **more: Any) -> Problem:
             # What it is that can't be reached is for the log.
             return Problem(503, "ledger-unavailable", "The ledger is away", "", _retry(_AWAY), **more)
         case InvalidPayload():
-            fields = [{"field": _encodable(field), "message": _encodable(what)} for field, what in error.fields]
+            named = error.fields or [("payload", text)]
+            fields = [{"field": _encodable(field), "message": _encodable(what)} for field, what in named]
             return Problem(422, "invalid-payload", "The payload is not valid", text, errors=fields, **more)
         case DuplicateWork():
             return Problem(422, "key-reused", "The Idempotency-Key came with another payload before", **more)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any, TypeVar
 
@@ -23,7 +24,7 @@ from .owners import Tokens, anybody, owner_of
 from .pages import Pages
 from .problems import HUNG_UP, Problem, problem_of
 from .reading import Wishes, is_json, read_body, read_payload, read_wishes
-from .showing import accepted, answered, described, location
+from .showing import accepted, answered, base, cancelled, described, location
 from .waiting import Holds, Why
 
 Authenticate = Callable[..., Any]
@@ -60,7 +61,9 @@ class Routes:
         self.watch = Watch(self.desk)
         self._security = authenticate.schemes if isinstance(authenticate, Tokens) else {}
 
-        async def identify(request: Request, owner: Annotated[str, Depends(authenticate)]) -> None:
+        async def identify(request: Request, owner: Annotated[Any, Depends(authenticate)]) -> None:
+            if not isinstance(owner, str):  # nobody, or an object that is another with each request
+                raise TypeError(f"expected authenticate to return the owner as a text, got {type(owner).__name__}")
             request.state.askfirst_owner = owner
 
         self.router = APIRouter(prefix="/v1", tags=["work"], dependencies=[Depends(identify)])
@@ -112,16 +115,17 @@ class Routes:
         wishes, owner = read_wishes(request), owner_of(request)
         if not is_json(request):
             refuse_foreign(request)  # what is JSON, browsers don't send to other sites without asking them
-        callee, limit = await self.desk.callee(name)
+        callee, limit = await self.desk.callee(name, wishes.timeout or math.inf)
         body = await read_body(request, limit)
         payload = read_payload(body)
+        within = wishes.timeout or callee.timeout
         if wishes.wait > 0:
             waiter = await self.desk.run(
-                lambda: self.desk.submit(callee, body, payload, wishes, owner), undo=WorkWaiter.cancel
+                lambda: self.desk.submit(callee, body, payload, wishes, owner), WorkWaiter.cancel, within
             )
             return await self._waited_for(request, waiter, wishes, owner)
         _, view = await self.desk.run(
-            lambda: self.desk.accept(callee, body, payload, wishes, owner), undo=lambda late: late[0].cancel()
+            lambda: self.desk.accept(callee, body, payload, wishes, owner), lambda late: late[0].cancel(), within
         )
         return accepted(request, view)
 
@@ -132,19 +136,20 @@ class Routes:
             if why in (Why.ELAPSED, Why.CLOSING):
                 await self.desk.run(waiter.detach)
                 self.desk.let_go(waiter)
+            if why is Why.GONE:
+                waiter.cancel()
+                return Response(status_code=HUNG_UP)
+            failure = waiter.exception() if why is Why.ANSWERED else None
+            if isinstance(failure, WorkError):
+                raise _at(request, waiter, problem_of(failure, id=waiter.id))
+            view = await self.desk.run(lambda: self.desk.look(waiter.id, owner))
         except LedgerUnavailable as error:
-            # Attached as it is, it is wanted while this process lives.
+            # It goes on: detached already, or attached while this process lives.
             raise _at(request, waiter, problem_of(error)) from None
         except BaseException:
             waiter.cancel()
             raise
-        if why is Why.GONE:
-            waiter.cancel()
-            return Response(status_code=HUNG_UP)
-        failure = waiter.exception() if why is Why.ANSWERED else None
-        if isinstance(failure, WorkError):
-            raise _at(request, waiter, problem_of(failure, id=waiter.id))
-        return answered(request, await self.desk.run(lambda: self.desk.look(waiter.id, owner)), heard)
+        return answered(request, view, heard)
 
     async def _looked_at(self, request: Request, id: str) -> Response:
         await self._refuse_name(id)
@@ -166,8 +171,8 @@ class Routes:
         return JSONResponse({"types": await self.desk.run(self.desk.types)})
 
     async def _documented(self, request: Request) -> Response:
-        prefix = request.url_for("askfirst-openapi").path.removesuffix("/openapi.json")
-        return JSONResponse(document(await self.desk.run(self.desk.types), prefix, self._security))
+        types = await self.desk.run(self.desk.types)
+        return JSONResponse(document(types, base(request), self._security))
 
     async def _streamed(self, request: Request, id: str) -> Response:
         owner, last = owner_of(request), request.headers.get("last-event-id", "")
@@ -180,10 +185,7 @@ class Routes:
     async def _cancelled(self, request: Request, id: str) -> Response:
         await self._refuse_name(id)
         owner = owner_of(request)
-        view = await self.desk.run(lambda: self.desk.cancel(id, owner))
-        response = described(request, view)
-        response.status_code = 200 if view.status.state.ended else 202
-        return response
+        return cancelled(await self.desk.run(lambda: self.desk.cancel(id, owner)))
 
 
 def _at(request: Request, waiter: WorkWaiter, problem: Problem) -> Problem:

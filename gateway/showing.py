@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -53,9 +54,17 @@ def _time(at: Any) -> str | None:
     return at.isoformat().replace("+00:00", "Z") if at is not None else None
 
 
+def base(request: Request) -> str:
+    """The path of /v1 as this client knows it: the router can be mounted anywhere, and more than once."""
+    root, path = request.scope.get("root_path", "").rstrip("/"), request.scope["path"]
+    whole = path if path.startswith(f"{root}/") else f"{root}{path}"
+    own = request.scope["route"].path_format.format(**request.path_params)
+    return f"{quote(whole.rpartition(own)[0])}/v1"
+
+
 def location(request: Request, id: str) -> str:
-    """Where the work is to be found, by the prefix under which the router was mounted."""
-    return request.url_for("askfirst-look", id=id).path
+    """Where the work is to be found."""
+    return f"{base(request)}/work/{id}"
 
 
 def described(request: Request, view: View) -> Response:
@@ -67,6 +76,13 @@ def described(request: Request, view: View) -> Response:
     if _matches(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(text, 200, headers, "application/json")
+
+
+def cancelled(view: View) -> Response:
+    """The state of a work that was told to end: whether it has ended."""
+    if view.status.state.ended:
+        return Response(_text(view), 200, media_type="application/json")
+    return Response(_text(view), 202, {"Retry-After": RETRY_AFTER}, "application/json")
 
 
 def accepted(request: Request, view: View, headers: Mapping[str, str] | None = None) -> Response:
@@ -92,5 +108,6 @@ def _text(view: View) -> str:
 
 
 def _matches(request: Request, tag: str) -> bool:
-    given = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    lines = ",".join(request.headers.getlist("if-none-match"))
+    given = [part.strip().removeprefix("W/") for part in lines.split(",")]
     return "*" in given or tag in given

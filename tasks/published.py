@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -44,18 +45,31 @@ class Callee(Protocol):
 def publish(definition: WorkType) -> str:
     """The description of a work type, as JSON."""
     carrier = definition.carrier
-    return json.dumps(
-        {
-            "timeout": definition.timeout,
-            "lane": definition.lane,
-            "on_duplicate": definition.on_duplicate,
-            "retention": definition.retention,
-            "max_payload": definition.max_payload,
-            "partition_by": definition.partition_by,
-            "payload": carrier.schema(),
-            "result": _result_schema(carrier.result.schema()),
-        }
-    )
+    description = {
+        "timeout": definition.timeout,
+        "lane": definition.lane,
+        "on_duplicate": definition.on_duplicate,
+        "retention": definition.retention,
+        "max_payload": definition.max_payload,
+        "partition_by": definition.partition_by,
+        "payload": carrier.schema(),
+        "result": _result_schema(carrier.result.schema()),
+    }
+    return json.dumps(_sayable(description), allow_nan=False)
+
+
+def _sayable(part: Any) -> Any:
+    """The part of a description without what JSON can't say, such as a default that is infinite."""
+    if isinstance(part, dict):
+        return {name: _sayable(value) for name, value in part.items() if not _holds_constant(value)}
+    return [_sayable(value) for value in part] if isinstance(part, list) else part
+
+
+def _holds_constant(value: Any) -> bool:
+    """Whether it is infinity or NaN, or a list with one."""
+    if isinstance(value, list):
+        return any(map(_holds_constant, value))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _result_schema(carried: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,10 +103,13 @@ class PublishedType:
         """The arguments as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
         try:
             plain = to_jsonable_python(dict(arguments), bytes_mode="base64", inf_nan_mode="constants")
-            text = json.dumps(plain, allow_nan=False, separators=(",", ":"))
+            text = _compact(plain)
         except (PydanticSerializationError, UnicodeDecodeError, ValueError, RecursionError) as error:
             raise InvalidPayload(f"{self.name}: the payload cannot be carried as JSON: {error}") from None
-        problems = sorted(self._validator.iter_errors(plain), key=lambda problem: list(map(str, problem.path)))
+        try:
+            problems = sorted(self._validator.iter_errors(plain), key=lambda problem: list(map(str, problem.path)))
+        except RecursionError:
+            raise InvalidPayload(f"{self.name}: the payload is nested too deeply") from None
         if problems:
             text = "; ".join(_describe(problem) for problem in problems)
             raise InvalidPayload(f"{self.name}: {text}", [(_place(problem), problem.message) for problem in problems])
@@ -136,6 +153,16 @@ class ImportedType:
     def decode_result(self, text: str) -> Any:
         """The result as the function's return annotation says."""
         return self._carrier.result.decode(f'{{"value":{text}}}')["value"]
+
+
+def _compact(plain: Any) -> str:
+    """As few bytes of JSON as an imported type makes of it; only lone surrogates have to be escaped."""
+    text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(plain, allow_nan=False, separators=(",", ":"))
+    return text
 
 
 def _describe(problem: ValidationError) -> str:

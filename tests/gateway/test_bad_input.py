@@ -41,6 +41,8 @@ def test_a_body_that_is_no_payload_is_refused(web: httpx.Client, body: bytes, ki
     answer = web.post(f"{WORKS}add", content=body, headers={"Content-Type": kind} if kind else {})
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
     assert answer.json()["status"] == status
+    if status == 422:
+        assert answer.json()["errors"][0]["field"]
 
 
 def test_a_body_without_a_length_is_bounded_too(web: httpx.Client) -> None:

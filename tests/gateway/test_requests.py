@@ -86,6 +86,21 @@ def test_the_same_state_has_the_same_tag(web: httpx.Client) -> None:
     again = web.get(place, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert web.get(place, headers={"If-None-Match": '"other"'}).status_code == 200
+    lines = [("If-None-Match", '"other"'), ("If-None-Match", first.headers["ETag"])]
+    assert web.get(place, headers=lines).status_code == 304
+
+
+def test_a_delete_tells_the_state_whatever_its_client_has_seen(web: httpx.Client) -> None:
+    place = web.post(f"{WORKS}add?wait=10", json={"a": 2}).headers["Location"]
+    answer = web.delete(place, headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.json()["state"]) == (200, "COMPLETED")
+
+
+def test_a_payload_is_as_large_as_its_bytes(web: httpx.Client, tmp_path: Path) -> None:
+    payload = {"proof": str(tmp_path / "proof"), "line": "я" * 100_000}
+    body = json.dumps(payload, ensure_ascii=False).encode()
+    answer = web.post(f"{WORKS}prove?wait=10", content=body, headers=JSON)
+    assert (answer.status_code, answer.json().get("result")) == (200, payload["line"])
 
 
 def test_a_queued_work_that_is_deleted_never_starts(web: httpx.Client, fleet: Fleet, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A work type as it travels through the ledger: callers that cannot import it know its name, options and schema."""
 
 import json
+import math
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from askfirst.tasks.published import PublishedType, publish
 class Size(BaseModel):
     width: int
     height: int = 100
+
+
+class Link(BaseModel):
+    next: "Link | None" = None
 
 
 @work(name="published", timeout="5m", lane="io", on_duplicate="reject", retention="1h", max_payload="1KiB")
@@ -55,6 +60,32 @@ def test_a_default_that_json_cannot_express_is_left_out() -> None:
     assert "required" not in schema
 
 
+def test_what_json_cannot_say_is_left_out() -> None:
+    class Box(BaseModel):
+        most: float = math.inf
+
+    @work(name="infinite-default", timeout=1)
+    def function(
+        box: Box,
+        budget: float = math.inf,
+        steps: list[float] = [1.0, math.nan],  # noqa: B006  # nobody changes it
+    ) -> None: ...
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    schema = json.loads(publish(work_type_of(function)), parse_constant=refuse)["payload"]
+    assert [name for name, about in schema["properties"].items() if "default" in about] == []
+    assert schema["$defs"]["Box"]["properties"]["most"]["type"] == "number"
+
+
+def test_texts_take_as_many_bytes_as_in_an_imported_type(known: PublishedType) -> None:
+    arguments = {"image": "я" * 10, "size": {"width": 1, "height": 2}}
+    assert known.encode(arguments) == work_type_of(published).carrier.encode(arguments)
+    lone = known.encode({"image": "\ud800", "size": {"width": 1}})
+    assert lone.encode() == b'{"image":"\\ud800","size":{"width":1}}'
+
+
 def test_arguments_that_fit_the_schema_are_carried(known: PublishedType) -> None:
     text = known.encode({"image": Path("/x.png"), "size": {"width": 1}, "when": date(2024, 2, 29)})
     assert json.loads(text) == {"image": "/x.png", "size": {"width": 1}, "when": "2024-02-29"}
@@ -88,6 +119,18 @@ def test_arguments_that_do_not_fit_are_named_in_one_line(
     for text in texts:
         assert text in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    @work(name="chain", timeout=1)
+    def function(first: Link) -> None: ...
+
+    known = PublishedType("chain", publish(work_type_of(function)))
+    chain: dict[str, Any] = {}
+    for _ in range(230):
+        chain = {"next": chain}
+    with pytest.raises(InvalidPayload, match="deep"):
+        known.encode({"first": chain})
 
 
 @pytest.mark.parametrize("when", ["some day", "2024-02-30", "2024-02-29"])
