@@ -114,6 +114,13 @@ class Desk:
             waiter.cancel_aside()  # its client is told of an error, and never of its id
             raise
 
+    def part(self, waiters: Sequence[WorkWaiter]) -> dict[str, WorkStatus]:
+        """Lets works go on for which nobody here waits any more, and looks how they stand."""
+        default_client().detach(waiters)
+        for waiter in waiters:
+            self.let_go(waiter)
+        return self.statuses([waiter.id for waiter in waiters])
+
     def look(self, id: str, owner: str) -> View:
         """How a work of this owner stands. Raises `Problem`."""
         if lane_of(id) is None:

@@ -17,6 +17,7 @@ from ..interest.records import lane_of
 from ..waiters.waiter import WorkWaiter
 from .desk import Desk
 from .events import Event, Watch
+from .leaving import Leaving
 from .listing import read_selection
 from .openapi import document
 from .origins import refuse_foreign
@@ -24,7 +25,7 @@ from .owners import Tokens, anybody, owner_of
 from .pages import Pages
 from .problems import HUNG_UP, Problem, problem_of
 from .reading import Wishes, is_json, read_body, read_payload, read_wishes
-from .showing import accepted, answered, base, cancelled, described, location
+from .showing import View, accepted, answered, base, cancelled, described, location
 from .waiting import Holds, Why
 
 Authenticate = Callable[..., Any]
@@ -58,6 +59,7 @@ class Routes:
     def __init__(self, authenticate: Authenticate, expose: Collection[str] | None) -> None:
         self.desk = Desk(expose)
         self.holds = Holds()
+        self.leaving = Leaving(self.desk)
         self.watch = Watch(self.desk)
         self._security = authenticate.schemes if isinstance(authenticate, Tokens) else {}
 
@@ -133,15 +135,15 @@ class Routes:
         heard = {"Preference-Applied": f"wait={wishes.wait:g}"} if wishes.preferred else {}
         try:
             why = await self.holds.hold(request, waiter, wishes.wait)
-            if why in (Why.ELAPSED, Why.CLOSING):
-                await self.desk.run(waiter.detach)
-                self.desk.let_go(waiter)
             if why is Why.GONE:
                 waiter.cancel()
                 return Response(status_code=HUNG_UP)
             failure = waiter.exception() if why is Why.ANSWERED else None
             if isinstance(failure, WorkError):
                 raise _at(request, waiter, problem_of(failure, id=waiter.id))
+            status = await self.leaving.leave(waiter) if why is not Why.ANSWERED else None
+            if status is not None and not status.state.ended:
+                return accepted(request, View(status), heard)
             view = await self.desk.run(lambda: self.desk.look(waiter.id, owner))
         except LedgerUnavailable as error:
             # It goes on: detached already, or attached while this process lives.

@@ -116,13 +116,22 @@ class Ledger:
 
     def attach(self, id: str, interest: str, timeout: float | None) -> Outcome | float | None:
         """Registers one more interest: seconds left, or the outcome if the work has ended, or None if it is unknown."""
-        wish: Argument = "" if timeout is None else milliseconds(timeout)
-        reply = self._call("attach", id, id=id, interest=interest, timeout=wish)
+        reply = self.line.call(self._attach_call(id, interest, timeout))
         if reply[0] == "unknown":
             return None
         if reply[0] == "live":
             return int(reply[1]) / 1000
         return read_looked_up(id, reply[1:], self.seal)
+
+    def exchange_many(self, exchanges: Sequence[tuple[Claim, str, float]]) -> None:
+        """Registers another interest for each claim, with its seconds from now, then takes the claims' own back."""
+        # Two round trips: in one, a script that the server does not know yet would run after the others.
+        self.line.batch([self._attach_call(claim.id, interest, timeout) for claim, interest, timeout in exchanges])
+        self.withdraw_many([claim for claim, _, _ in exchanges])
+
+    def _attach_call(self, id: str, interest: str, timeout: float | None) -> Call:
+        wish: Argument = "" if timeout is None else milliseconds(timeout)
+        return self._bind("attach", id, id=id, interest=interest, timeout=wish)
 
     def withdraw(self, claim: Claim) -> None:
         """Takes one interest back; with the last one the work ends or is told to stop."""

@@ -174,18 +174,19 @@ class Client:
             for waiter in waiters:
                 self._mailbox.withdraw_later(waiter)
 
-    def detach(self, waiter: WorkWaiter) -> None:
-        """Exchanges an attached interest for a detached one."""
-        if waiter.done() or not is_attached(waiter.interest):
-            return
-        attached = waiter.claim
-        waiter.interest = self._interest(True)
+    def detach(self, waiters: Sequence[WorkWaiter]) -> None:
+        """Exchanges attached interests for detached ones, all together: not more than a hundred."""
+        going = [waiter for waiter in waiters if not waiter.done() and is_attached(waiter.interest)]
+        attached = [waiter.claim for waiter in going]
+        for waiter in going:
+            waiter.interest = self._interest(True)
+        exchanges = [(old, new.interest, new.remaining()) for old, new in zip(attached, going, strict=True)]
         try:
-            self.ledger.attach(waiter.id, waiter.interest, waiter.remaining())
-            self.ledger.withdraw(attached)
+            self.ledger.exchange_many(exchanges)
         except LedgerUnavailable:
             # It may have come through; one interest of both is enough, and the attached one ends by itself.
-            waiter.interest = attached.interest
+            for waiter, claim in zip(going, attached, strict=True):
+                waiter.interest = claim.interest
             raise
 
     def close(self) -> None:

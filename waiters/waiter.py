@@ -178,7 +178,7 @@ class WorkWaiter(Future[Any]):
     def detach(self) -> None:
         """Lets the work live until its deadline, also without this process. Raises `LedgerUnavailable`."""
         self._be_here()
-        self._client.detach(self)
+        self._client.detach([self])
 
     def __enter__(self) -> WorkWaiter:
         return self

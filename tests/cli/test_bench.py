@@ -42,7 +42,7 @@ def test_interrupted_it_ends_its_worker_and_empties_the_namespace(
     cli: Cli, own_redis: RedisServer, ended: Register
 ) -> None:
     process = ended(cli.start("bench"))
-    eventually(lambda: own_redis.client().keys("*:workers"), what="its worker beats")
+    eventually(lambda: own_redis.client().keys("*:workers"), within=30, what="its worker beats")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == Exit.INTERRUPTED, said

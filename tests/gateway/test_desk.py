@@ -1,7 +1,7 @@
 """The desk at awkward moments: answers that come too late, and a ledger that goes away between two steps."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
@@ -10,16 +10,22 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from askfirst import LedgerUnavailable, State
+from askfirst import LedgerUnavailable, State, WorkStatus
 from askfirst.config import Settings
 from askfirst.gateway import gateway_app
 from askfirst.gateway.desk import Desk
 from askfirst.interest.ledger import Ledger
+from askfirst.interest.records import is_attached
+from askfirst.interest.script import script
 from askfirst.waiters.client import Client, configure
+from askfirst.waiters.options import Options
+from askfirst.waiters.submitting import callee_of
+from askfirst.waiters.waiter import WorkWaiter
 from tests.support import works
 from tests.support.eventually import eventually
 
 ADD = f"/v1/work/{works.__name__}.add"
+OPTIONS = Options(timeout=30.0, key=None, on_duplicate="join", detached=False, delay=0.0, importance="normal")
 
 
 class ByHand(Executor):
@@ -124,9 +130,49 @@ def test_who_has_waited_is_told_where_the_work_is_though_the_ledger_is_away(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Desk, "look", away)
+        patched.setattr(Desk, "statuses", away)
         answer = ask(app, "POST", f"{ADD}?wait=0.05", json={"a": 1})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert ask(app, "GET", answer.headers["Location"]).json()["state"] == "PENDING"
+
+
+def test_all_who_leave_together_take_a_few_round_trips(
+    app: FastAPI, client: Client, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiters = client.submit(callee_of(client, works.add), [{"a": 1}] * 150, OPTIONS, many=True)
+    redis.script_flush()
+    redis.script_load(script("withdraw").text)  # so that it comes first where all are sent at once
+    parted: list[int] = []
+    part = Desk.part
+
+    def counted(desk: Desk, waiters: Sequence[WorkWaiter]) -> dict[str, WorkStatus]:
+        parted.append(len(waiters))
+        return part(desk, waiters)
+
+    monkeypatch.setattr(Desk, "part", counted)
+
+    async def leave() -> list[WorkStatus | None]:
+        return await asyncio.gather(*map(app.state.routes.leaving.leave, waiters))
+
+    found = asyncio.run(leave())
+    assert {(status.state, status.callers) for status in found if status is not None} == {(State.PENDING, 1)}
+    assert (sum(parted), len(parted)) == (150, 2)
+    assert not any(is_attached(waiter.interest) for waiter in waiters)
+
+
+def test_all_who_leave_are_told_at_once_that_the_ledger_is_away(
+    app: FastAPI, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiters = client.submit(callee_of(client, works.add), [{"a": 1}] * 150, OPTIONS, many=True)
+    asked: list[int] = []
+    monkeypatch.setattr(Desk, "part", lambda *_: away(asked.append(1)))
+
+    async def leave() -> list[object]:
+        return await asyncio.gather(*map(app.state.routes.leaving.leave, waiters), return_exceptions=True)
+
+    assert {type(error) for error in asyncio.run(leave())} == {LedgerUnavailable}
+    assert asked == [1]
+    assert all(is_attached(waiter.interest) for waiter in waiters)
 
 
 def test_a_work_type_that_was_tampered_with_does_not_hide_the_others(
