@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -34,7 +35,7 @@ class Carrier:
         self.title = title
         self._names = {f"field{n}": name for n, name in enumerate(types)}
         fields: dict[str, Any] = {
-            field: (types[name], Field(alias=name, default=None) if name in optional else Field(alias=name))
+            field: (types[name], Field(alias=name, default_factory=object) if name in optional else Field(alias=name))
             for field, name in self._names.items()
         }
         self._model: type[BaseModel] = create_model("Payload", __config__=_CONFIG, **fields)
@@ -44,10 +45,10 @@ class Carrier:
         try:
             with no_fork_meanwhile():  # with each first use pydantic's serializers take locks of their own
                 model = self._model.model_validate(dict(values))
-                # Left out are only parameters that were not given: what a value got by default may have changed since.
-                text = model.model_dump_json(
-                    by_alias=True, exclude=self._names.keys() - model.model_fields_set, warnings="error"
-                )
+                text = self._dump(model)
+                if "null" in text and not self._reads(text):
+                    # A model has a default that its own field refuses, as None of a str: the other side has it too.
+                    text = self._dump(model, exclude_defaults=True)
         except ValidationError as error:
             raise invalid(self.title, error) from None
         except (ValueError, RecursionError) as error:
@@ -68,6 +69,18 @@ class Carrier:
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the object."""
         return self._model.model_json_schema(by_alias=True)
+
+    def _dump(self, model: BaseModel, *, exclude_defaults: bool = False) -> str:
+        """Without the parameters that were not given. What a value got by default may have changed since: it stays."""
+        absent = self._names.keys() - model.model_fields_set
+        return model.model_dump_json(by_alias=True, exclude=absent, exclude_defaults=exclude_defaults, warnings="error")
+
+    def _reads(self, text: str) -> bool:
+        try:
+            self._model.model_validate_json(text)
+        except ValidationError:
+            return False
+        return True
 
     def _culprit(self, values: Mapping[str, Any]) -> str:
         """The name of the first value that JSON can't carry, for the error text."""
@@ -102,10 +115,8 @@ class PayloadCarrier(Carrier):
         """The JSON Schema of the arguments, with the defaults that JSON can express."""
         schema = super().schema()
         for name, default in self.defaults.items():
-            try:
+            with contextlib.suppress(PydanticSerializationError):
                 schema["properties"][name]["default"] = to_jsonable_python(default)
-            except PydanticSerializationError:
-                del schema["properties"][name]["default"]
         return schema
 
 

@@ -1,5 +1,6 @@
 """Arguments and results travel as JSON and arrive as what they were; what is wrong with them is named."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -122,6 +123,20 @@ def test_what_a_model_has_without_being_given_it_arrives_too(annotation: Any) ->
     carrier = Carrier("work", {"one": annotation, "many": list[annotation], "cart": Cart})
     values = {"one": basket, "many": [basket], "cart": Cart(basket)}
     assert carrier.decode(carrier.encode(values)) == values
+
+
+class Draft(BaseModel):
+    """As many are written: a default is not held against its type."""
+
+    author: str = None  # type: ignore[assignment]  # what is tried here
+    limit: float = math.inf
+    words: list[str] = []
+
+
+def test_a_default_that_its_own_field_would_refuse_is_made_anew_on_the_other_side() -> None:
+    draft = Draft(words=["so"])
+    carrier = Carrier("work", {"draft": Draft, "day": date | None}, {"day"})
+    assert carrier.decode(carrier.encode({"draft": draft, "day": None})) == {"draft": draft, "day": None}
 
 
 def takes(a: int, when: date = date(2024, 1, 1), *, label: str | None = None) -> None: ...
