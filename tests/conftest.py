@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
@@ -27,6 +29,10 @@ from tests.support.servers import RedisServer
 
 # Started in the background by a shell this process ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is for bench/ to say: beside other tests it takes longer.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 WORKERS = pytest.StashKey[list[Worker]]()
 

@@ -193,7 +193,6 @@ def test_whatever_comes_in_whatever_order(virtual_lane: VirtualLane, examples: i
     long = settings(
         max_examples=examples,
         stateful_step_count=40,
-        deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )

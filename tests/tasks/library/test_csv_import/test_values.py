@@ -179,7 +179,7 @@ def _says_the_same(kind: ColumnType, text: str, value: object) -> bool:
             return value == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts=_COLUMNS)
 def test_whatever_the_texts_are_the_table_says_the_same(tmp_path_factory, texts):
     folder: Path = tmp_path_factory.mktemp("any")
