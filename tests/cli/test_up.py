@@ -41,7 +41,9 @@ def test_a_worker_and_flower_until_sigterm(cli: Cli, ended: Register, tmp_path: 
     assert said.startswith("starting cpu, flower on redis://127.0.0.1:")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
         assert "Flower" in page.read().decode()
-    assert cli("submit", "cli.greet", "who=fleet").stdout == "hello fleet\n"
+    # Flower may be up before the worker has published its types.
+    greeting = eventually(lambda: cli("submit", "cli.greet", "who=fleet").stdout, within=30, what="the worker is there")
+    assert greeting == "hello fleet\n"
     pids = children(fleet.pid)
     assert len(pids) == 2
     cli("submit", "cli.linger", "done=1", "total=2", "--no-wait", "--key", "long")
