@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Final, TypeAlias
 
 _INCLUDE: Final = re.compile(r"^-- @include (\w+)$", re.MULTILINE)
-_ARGUMENTS: Final = re.compile(r"^local ([\w, ]+) = unpack\(ARGV\)$", re.MULTILINE)
+_ARGUMENTS: Final = re.compile(r"^local ([\w, ]+) = unpack\(ARGV(?:, 1, \d+)?\)$", re.MULTILINE)
 
 Argument: TypeAlias = str | int | float
 

@@ -7,6 +7,9 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from multiprocessing.util import Finalize
+from typing import Final
+
+_NAME: Final = "askfirst-exit"  # of the threads that make the last calls
 
 
 def at_exit(call: Callable[[], object]) -> Callable[[], object]:
@@ -21,11 +24,12 @@ def at_exit(call: Callable[[], object]) -> Callable[[], object]:
 
 def _after_the_threads(call: Callable[[], object]) -> None:
     """Such a child comes by here before it waits for its threads, which may still want what they asked for."""
-    threading.Thread(target=_call_last, args=(call, threading.current_thread()), name="askfirst-exit").start()
+    threading.Thread(target=_call_last, args=(call, threading.current_thread()), name=_NAME).start()
 
 
 def _call_last(call: Callable[[], object], main: threading.Thread) -> None:
     for thread in threading.enumerate():
-        if not thread.daemon and thread not in (main, threading.current_thread()):
+        # Two that make last calls would wait for each other.
+        if not thread.daemon and thread is not main and thread.name != _NAME:
             thread.join()
     call()

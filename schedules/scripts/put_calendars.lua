@@ -6,7 +6,8 @@
 -- Reply  1, or 0 if others have changed since. Sent again, it finds what it wrote
 --
 -- @include keys
-local changes = unpack(ARGV)
+-- Lua does not unpack more than some 8,000.
+local changes = unpack(ARGV, 1, 1)
 local written = true
 for i = 2, #ARGV, 2 do
   written = written and (redis.call('HGET', calendars_key, ARGV[i]) or '') == ARGV[i + 1]

@@ -30,6 +30,11 @@ def today_of(desk: Desk) -> date:
     return as_moment(desk.store.now()).date()
 
 
+def test_thousands_of_calendars_are_written_at_once(desk: Desk) -> None:
+    assert desk.manager.put_calendars([Weekdays(name=f"c{n}") for n in range(5_000)])
+    assert len(desk.manager.calendars()) == 5_000
+
+
 def test_a_day_that_is_taken_out_does_not_fire_and_says_why(desk: Desk) -> None:
     desk.manager.put_calendars([WEEK, closed(desk)])
     desk.put(triggers=Every(1), exclude="closed", misfire="all")
