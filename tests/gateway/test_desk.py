@@ -56,21 +56,27 @@ def ask(app: FastAPI, method: str, path: str, **how: Any) -> httpx.Response:
 
 
 @pytest.fixture
-def desk(client: Client) -> Desk:
+def threads() -> ByHand:
+    """The threads in which the ledger is asked."""
+    return ByHand()
+
+
+@pytest.fixture
+def desk(client: Client, threads: ByHand) -> Desk:
     """One whose ledger answers when the test does."""
     desk = Desk([])
     desk.close()
-    desk._threads = ByHand()  # type: ignore[assignment]  # as far as the desk asks of it
+    desk._threads = threads  # type: ignore[assignment]  # as far as the desk asks of it
     return desk
 
 
-def test_an_answer_that_comes_as_its_client_leaves_is_undone(desk: Desk) -> None:
+def test_an_answer_that_comes_as_its_client_leaves_is_undone(desk: Desk, threads: ByHand) -> None:
     undone: list[str] = []
 
     async def leave() -> None:
         asking = asyncio.create_task(desk.run(lambda: "work", undone.append))
         await asyncio.sleep(0)
-        desk._threads.promised.set_result("work")  # type: ignore[attr-defined]  # by hand
+        threads.promised.set_result("work")
         await asyncio.sleep(0)  # it is there, and was not taken yet
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -82,7 +88,7 @@ def test_an_answer_that_comes_as_its_client_leaves_is_undone(desk: Desk) -> None
 
 
 def test_an_answer_that_comes_as_the_patience_ends_is_undone_and_no_bug(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, threads: ByHand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undone: list[str] = []
     monkeypatch.setattr(desk, "_patience", lambda: 0.0)
@@ -90,7 +96,7 @@ def test_an_answer_that_comes_as_the_patience_ends_is_undone_and_no_bug(
     async def wait() -> None:
         asking = asyncio.create_task(desk.run(lambda: "work", undone.append))
         await asyncio.sleep(0)
-        desk._threads.promised.set_result("work")  # type: ignore[attr-defined]  # by hand
+        threads.promised.set_result("work")
         with pytest.raises(LedgerUnavailable):
             await asking
         await asyncio.sleep(0)

@@ -1,9 +1,11 @@
 """What a worker makes of wanted work: one test, each on a prefork and on a thread pool."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -141,9 +143,9 @@ def test_a_timeout_of_something_the_work_called_is_that_works_error(fleet: Fleet
     ids=["no JSON", "NaN", "not as annotated", "too large"],
 )
 def test_a_result_that_cannot_be_carried_fails_that_work_and_the_worker_goes_on(
-    fleet: Fleet, work: object, text: str
+    fleet: Fleet, work: Callable[..., Any], text: str
 ) -> None:
-    error = submit_work(work).exception()  # type: ignore[arg-type]  # a work
+    error = submit_work(work).exception()
     assert isinstance(error, WorkFailed)
     assert "InvalidResult" in error.error_type
     assert text in error.message
