@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     namespace: Name = Field(
         "askfirst", description="Prefix of every key and queue: fleets of one Redis are told apart by it."
     )
-    imports: Modules = Field((), description="Modules that declare work types, imported by workers at start.")
+    imports: Modules = Field((), description="Modules that declare work types, imported by askfirst worker, up and schedule.")
     data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         default_factory=_default_data_dir, description="Folder of the embedded Redis."
     )
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
         5.0, ge=0, description="Seconds an unwanted work gets to stop by itself before it is killed."
     )
     drain: Seconds = Field(30.0, ge=0, description="Seconds running works get to end when a worker shuts down.")
-    max_deliveries: Count = Field(3, description="Times a work is started before it counts as lost with its workers.")
+    max_deliveries: Count = Field(3, description="Times a work may lose its worker: the last of them fails it.")
     connect_timeout: PositiveSeconds = Field(
         2.0, description="Seconds to wait for a connection to Redis or the broker."
     )

@@ -5,6 +5,7 @@ set -eu
 names=""
 for name in "$@"; do
   case "$name" in
+    *:*) names="$names,IP:$name" ;;
     *[!0-9.]*) names="$names,DNS:$name" ;;
     *) names="$names,IP:$name" ;;
   esac
