@@ -21,6 +21,30 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     assert [link for link in links if not (place.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
+def test_links_into_pages_lead_to_a_heading(page: str) -> None:
+    place = ROOT / page
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", place.read_text(encoding="utf-8"))
+    assert [f"{to}#{at}" for to, at in links if at not in headings(place.parent / to if to else place)] == []
+
+
+def headings(page: Path) -> set[str]:
+    """As links name them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_secure_redis_finds_all_that_it_reads_where_the_page_puts_it(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").partition("## TLS")[2]
+    commands = page.partition("```sh\n")[2].partition("```")[0].replace("/var/lib/redis", str(tmp_path)).splitlines()
+    subprocess.run(["sh", "-ec", "\n".join(commands[:-1])], cwd=ROOT, check=True, capture_output=True, timeout=60)
+    assert commands[-1] == f"redis-server {tmp_path}/redis.conf --dir {tmp_path}"
+    named = r"^(?:tls-(?:cert|key|ca-cert)-file|aclfile) (\S+)$"
+    files = re.findall(named, (tmp_path / "redis.conf").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(files) == 4
+    assert [file for file in files if not (tmp_path / file).exists()] == []
+
+
 def test_the_readme_names_every_public_error() -> None:
     import askfirst
     from askfirst import WorkError

@@ -56,7 +56,8 @@ class Stage:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), sys.executable, "-m", *command],
                 cwd=self.folder,
-                env=_environment({"data_dir": self.data_dir, **settings}),
+                # A worker that is killed leaves what it keeps in a folder for temporary files.
+                env=_environment({"data_dir": self.data_dir, **settings}) | {"TMPDIR": str(self.folder)},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

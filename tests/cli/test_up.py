@@ -1,12 +1,16 @@
 """`askfirst up` starts a fleet and leaves nothing of it behind."""
 
+import base64
+import os
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from askfirst.cli import main
@@ -91,3 +95,20 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
         f"askfirst: error: Flower can't listen on 127.0.0.1:{port} (Address already in use)"
     )
     assert not (tmp_path / "data").exists()
+
+
+def test_flowers_revoke_button_works_with_a_password_and_only_then(cli: Cli, ended: Register) -> None:
+    port = free_port()
+    login = {"PYTHONUNBUFFERED": "1", "FLOWER_BASIC_AUTH": "me:secret"}
+    options = ["--import", "cli_works", "--flower-port", str(port)]
+    fleet = ended(start(*cli.options, "up", *options, env=os.environ | login))
+    lines_until(fleet, f"Flower: http://127.0.0.1:{port}")
+    # Flower may be up before the worker has published its types.
+    eventually(lambda: cli("submit", "cli.greet", "who=you").exit_code == 0, within=30, what="the worker is there")
+    id = cli("submit", "cli.linger", "done=1", "total=2", "--no-wait").stdout.strip()
+    revoke = f"http://127.0.0.1:{port}/api/task/revoke/{id}"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(revoke, b"terminate=false", timeout=10)
+    allowed = {"Authorization": f"Basic {base64.b64encode(b'me:secret').decode()}"}
+    urllib.request.urlopen(urllib.request.Request(revoke, b"terminate=false", allowed), timeout=10).close()
+    eventually(lambda: "revoked" in cli("status", id).stdout, what="the ledger knows")

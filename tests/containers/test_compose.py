@@ -105,3 +105,14 @@ def test_the_image_is_made_of_every_room() -> None:
     rooms = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"].values()
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {room.split("/")[0] for room in rooms} | {"askfirst", "deploy"} <= sent
+
+
+@pytest.mark.parametrize("service", ["worker", "flower", "client"])
+def test_who_runs_askfirst_gets_the_signing_key(service: str) -> None:
+    assert SERVICES[service]["environment"]["ASKFIRST_SIGNING_KEY"] == "${ASKFIRST_SIGNING_KEY:-}"
+
+
+def test_an_image_on_top_of_ours_follows_the_tag() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text().partition("## Your own works")[2].partition("## Scale")[0]
+    assert re.findall(r"^FROM (.*)$", page, re.MULTILINE) == ["askfirst:${IMAGE_TAG}"]
+    assert 'args: {IMAGE_TAG: "${IMAGE_TAG:-0.1.0}"}' in page

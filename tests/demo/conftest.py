@@ -71,7 +71,7 @@ class Demo:
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if f"TMPDIR={self.tmp}\0".encode() in (folder / "environ").read_bytes():
+                if f"TMPDIR={self.tmp}".encode() in (folder / "environ").read_bytes():
                     found.append((folder / "cmdline").read_text().replace("\0", " "))
         return found
 
