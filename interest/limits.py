@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from ..config.units import Rate
 from .ledger import Ledger
-from .script import Call, script
+from .script import script
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,11 @@ def declare(ledger: Ledger, lane: str, types: Mapping[str, Declaration], max_pen
     if gone:
         commands.append(("HDEL", names.limits, *gone))
     bound = ("HSET", names.load, "max_pending", max_pending) if max_pending else ("HDEL", names.load, "max_pending")
-    ledger.line.batch([*commands, bound])
+    added, *_ = ledger.line.batch([*commands, bound])
+    if put and added:
+        for name, declaration in types.items():
+            if declaration.limit != Limit():
+                _spread(ledger, lane, name)
 
 
 def set_limit(ledger: Ledger, lane: str, name: str, partition: str | None, limit: Limit | None) -> LimitChange:
@@ -108,18 +112,19 @@ def change_limit(
 
 
 def _set(ledger: Ledger, lane: str, group: str, limit: str) -> LimitChange:
-    slots = ledger.slots(lane)
-
-    def spread(cursor: str) -> Call:
-        return script("spread_limit").bind(slots, group=group, cursor=cursor)
-
-    set_it = script("set_limit").bind(slots[:1], group=group, limit=limit)
-    (was_set, before, now), (cursor, letters) = ledger.line.batch([set_it, spread("")])
-    ledger.ring(lane, letters)
-    while cursor:
-        cursor, letters = ledger.line.call(spread(cursor))
-        ledger.ring(lane, letters)
+    set_it = script("set_limit").bind(ledger.slots(lane)[:1], group=group, limit=limit)
+    was_set, before, now = ledger.line.call(set_it)
+    _spread(ledger, lane, group)
     return LimitChange(bool(was_set), Limit.from_text(before), Limit.from_text(now))
+
+
+def _spread(ledger: Ledger, lane: str, group: str) -> None:
+    """Counts the runs from before the limit, then releases what may run now."""
+    cursor = None
+    while cursor != "":
+        call = script("spread_limit").bind(ledger.slots(lane), group=group, cursor=cursor or "")
+        cursor, letters = ledger.line.call(call)
+        ledger.ring(lane, letters)
 
 
 def limits_of(ledger: Ledger, lane: str) -> list[LimitInUse]:

@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from .errors import LedgerUnavailable
 from .opening import open_connection
-from .safety import explain
+from .safety import explain, is_read_only
 from .script import Argument, Call
 
 _TURNS: Final = 5  # connect timeouts that a thread waits for the others; each of them may use up one
@@ -64,6 +64,8 @@ class Line:
             give_up_at = min(time.monotonic() + patience, latest)
             replies = self._exchange_twice([_command(item) for item in items], give_up_at)
             self._teach(items, replies, give_up_at)
+            if any(isinstance(reply, RedisError) and is_read_only(reply) for reply in replies):
+                self._drop()  # it has been the primary, and keeps its connections: new ones go to the one of now
         return self._accepted(replies)
 
     def stream(self, batches: Iterable[Sequence[Call]], timeout: float) -> list[Any]:

@@ -43,9 +43,9 @@ def explain(url: str, error: Exception) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.AuthenticationWrongNumberOfArgsError):
         return f"Redis at {where} refuses the login ({text}): put user and password into the URL, redis://USER:PASSWORD@HOST"
-    if isinstance(error, redis.exceptions.ReadOnlyError):
+    if is_read_only(error):
         return f"Redis at {where} is read-only ({text}): give the primary's URL"
-    if isinstance(error, redis.exceptions.OutOfMemoryError):
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or "-OOM " in text:
         return f"Redis at {where} is out of memory: raise maxmemory"
     if isinstance(error, redis.exceptions.NoPermissionError) or text.startswith("The user executing the script can't"):
         return f"Redis at {where} does not let this user do that ({text}): see its ACL"
@@ -56,6 +56,11 @@ def explain(url: str, error: Exception) -> str:
     if isinstance(error, redis.exceptions.ConnectionError | OSError):
         return f"cannot reach Redis at {where} ({text}): is it running, is redis_url right?"
     return f"Redis at {where} refused a command: {text}"
+
+
+def is_read_only(error: Exception) -> bool:
+    """Whether a server that takes no writes said so. Of a script, Redis 6.2 says it in the midst of a longer text."""
+    return isinstance(error, redis.exceptions.ReadOnlyError) or "-READONLY " in str(error)
 
 
 def _parse(info: str) -> dict[str, str]:

@@ -9,8 +9,11 @@
 -- @include record
 local id, name, key, partition, importance, interest, deadline, retention, letter = unpack(ARGV)
 if redis.call('EXISTS', work_key(id)) == 1 then return 0 end
--- The key goes to the adopted work unless another holds it by now.
-if key ~= '' and redis.call('HSETNX', key_key(key), name, id) == 0 then key = '' end
+-- The key goes to the adopted work unless a live one holds it by now.
+local holder = key ~= '' and redis.call('HGET', key_key(key), name)
+local state = holder and redis.call('HGET', work_key(holder), 'state')
+if state == 'PENDING' or state == 'RUNNING' then key = '' end
+if key ~= '' then redis.call('HSET', key_key(key), name, id) end
 create({ id = id, name = name, key = key, partition = partition, importance = importance,
   interest = string.gsub(interest, '^a:', 'd:', 1), deadline = tonumber(deadline), retention = tonumber(retention),
   letter = letter }, 'state', 'PENDING', 'rings', 0)

@@ -70,6 +70,7 @@ local function claim_within_limit(record, deadline)
   local group = group_of(record.name, record.partition)
   local limit = limit_of(group)
   if not limit then
+    if record.permit then redis.call('SREM', released_key(record.permit), id) end
     if record.held then
       redis.call('ZREM', held_key(record.held), id)
       redis.call('HDEL', work_key(id), 'held', 'reason')

@@ -29,6 +29,13 @@ local function answer(fence, left, reason)
   reply[#reply + 1] = reason
 end
 
+-- However long a run takes to stop, its record, its key and its permit are there as long.
+local function stay(id)
+  local record = redis.call('HMGET', work_key(id), 'key', 'retention', 'permit', 'deadline')
+  keep(id, record[1], math.max(tonumber(record[4]), now), tonumber(record[2]))
+  if record[3] then keep_permit(id, record[3], false) end
+end
+
 local function renew(id, fence)
   local record = redis.call('HMGET', work_key(id), 'state', 'fence', 'stopping')
   -- Lost with the ledger's memory, not with its callers: the run goes on, and finish knows how to end it.
@@ -36,7 +43,10 @@ local function renew(id, fence)
   if record[2] == fence and record[1] ~= 'RUNNING' and record[1] ~= 'PENDING' then return end
   if record[1] ~= 'RUNNING' or record[2] ~= fence then return answer(fence, 0, 'lease lost') end
   redis.call('ZADD', index_key('RUNNING'), now + lease, id)
-  if record[3] then return answer(fence, 0, record[3]) end
+  if record[3] then
+    stay(id)
+    return answer(fence, 0, record[3])
+  end
   local verdict, deadline = weigh(id, tonumber(pulse_timeout))
   local reason = UNWANTED[verdict]
   if not reason then return answer(fence, deadline - now, '') end

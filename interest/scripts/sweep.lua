@@ -97,9 +97,10 @@ end
 
 local function read(work)
   local found = redis.call('HMGET', work, 'state', 'deadline', 'retention', 'queued', 'importance', 'successor',
-    'permit', 'held')
+    'permit', 'held', 'failures')
   return { state = found[1], deadline = found[2], retention = found[3], queued = found[4],
-    importance = found[5] or 'normal', successor = found[6], permit = found[7], held = found[8] }
+    importance = found[5] or 'normal', successor = found[6], permit = found[7], held = found[8],
+    failed = found[9] ~= '0' }
 end
 
 -- Why a pending work is dead, or nil if a worker is to ask about it.
@@ -132,7 +133,7 @@ local function dead(message)
   elseif record.state == 'PENDING' then
     reason = death_of(id, work, record)
     if not reason then return false end
-    if record.successor or record.permit or record.held then
+    if record.successor or record.permit or record.held or record.failed then
       end_later(id, record, reason)
     elseif reason == 'not enough time left' then
       end_work(id, state_for(reason), reason)

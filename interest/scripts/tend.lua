@@ -89,8 +89,12 @@ end
 
 local pending = due('PENDING')
 if #pending == 0 then pending = stranded() end
-for _, id in ipairs(due('RUNNING')) do look_after_running(id) end
+-- What there is no room to ring for is due still.
+for _, id in ipairs(due('RUNNING')) do
+  if room_for_rings > 0 then look_after_running(id) end
+end
 for _, id in ipairs(pending) do
+  if room_for_rings <= 0 then break end
   local record = redis.call('HMGET', work_key(id), 'state', 'rung_at', 'deadline', 'importance', 'queued')
   if record[1] == 'PENDING' then
     look_after_pending(id, record)

@@ -8,12 +8,15 @@
 -- @include keys
 -- @include ending
 local id, interest, name, key, pulse_timeout = unpack(ARGV)
+-- Where the ledger lost the record, adopt.lua has taken the interest as detached.
+local removed = redis.call('ZREM', interests_key(id), interest, (string.gsub(interest, '^a:', 'd:', 1)))
 -- The submission may have joined another work, and its reply have been lost on the way.
-if key ~= '' and not redis.call('ZSCORE', interests_key(id), interest) then
+if removed == 0 and key ~= '' then
   id = redis.call('HGET', key_key(key), name) or id
+  removed = redis.call('ZREM', interests_key(id), interest)
 end
 local state = redis.call('HGET', work_key(id), 'state') or ''
-if redis.call('ZREM', interests_key(id), interest) == 1 then
+if removed > 0 then
   local reason = UNWANTED[weigh(id, tonumber(pulse_timeout))]
   if reason == 'deadline passed' then reason = UNWANTED.none end
   if reason and state == 'PENDING' then

@@ -297,3 +297,16 @@ def test_the_largest_payload_is_written_twice_only_in_the_record_and_in_the_mess
         lane.ledger.submit(lane.submission(letter=letter))
     assert cost.bytes[0] < 2 * len(text) + 3000
     assert cost.steps[0] < 100
+
+
+def test_large_works_that_are_due_together_are_rung_by_the_megabyte(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = '"task":"t"},"content-type":"application/json","body":"' + "x" * Settings().max_payload + '"}'
+    works = [lane.submit(letter=letter, delay=1) for _ in range(25)]
+    lane.let_pass(2)
+    with counted(lane.ledger, lane.redis, monkeypatch) as cost:
+        for _ in range(len(works)):
+            lane.tend()
+    assert max(cost.bytes) < 2 * 2**20
+    assert sorted(lane.rung()) == sorted(work.id for work in works)

@@ -210,3 +210,12 @@ def test_a_submission_said_again_after_its_work_has_ended_and_is_forgotten_runs_
     lane.messages()
     assert lane.ledger.submit(submission).status == "accepted"
     assert lane.rung() == []
+
+
+def test_a_run_that_does_not_stop_keeps_its_key_however_long_it_takes(lane: Lane) -> None:
+    run = lane.running(key="k", timeout=5, retention=1)
+    for _ in range(30):
+        lane.let_pass(2.5, up=True, pulses=["alice"])
+        lane.beat((run.id, 1))
+    assert lane.state(run.id) is State.RUNNING
+    assert lane.deliver(lane.submit(key="k").id) == (Verdict.HOLD, Reason.KEY_BUSY)

@@ -327,6 +327,29 @@ def test_limits_are_listed_with_their_use(limited: Lane) -> None:
     ]
 
 
+def test_runs_from_before_the_type_declared_a_limit_count(lane: Lane) -> None:
+    runs = [lane.running(timeout=600) for _ in range(2)]
+    say(lane, Limit(max_concurrent=2))
+    assert lane.deliver(lane.submit(timeout=600).id) == HELD
+    lane.finish(runs[0])
+    assert running(lane) == 2
+
+
+def test_a_work_that_was_released_and_starts_without_a_limit_takes_no_start_of_a_later_one(lane: Lane) -> None:
+    say(lane, Limit(rate=Rate(1, 10.0)))
+    started, released = (lane.submit(timeout=600) for _ in range(2))
+    assert [lane.deliver(work.id) for work in (started, released)] == [RUN, HELD]
+    lane.let_pass(11, up=True, pulses=["alice"])
+    lane.tend()
+    assert lane.rung() == [released.id]
+    set_limit(lane.ledger, lane.name, "t", None, Limit())
+    assert lane.verdict(released.id) == RUN
+    set_limit(lane.ledger, lane.name, "t", None, None)
+    lane.finish(released)
+    lane.let_pass(11, up=True, pulses=["alice"])
+    assert lane.deliver(lane.submit(timeout=600).id) == RUN
+
+
 def say(lane: Lane, limit: Limit) -> None:
     declare(lane.ledger, lane.name, {"t": Declaration(limit)}, None)
 

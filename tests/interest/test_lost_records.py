@@ -178,3 +178,18 @@ def test_what_an_operator_cleans_up_at_once_does_not_come_in_again(lane: Lane) -
     lane.ledger.submit(submission)
     assert lane.state(submission.id) is None
     assert lane.rung() == []
+
+
+def test_adopted_work_is_withdrawn_by_the_caller_that_it_is_of(lane: Lane) -> None:
+    submission = lane.submit()
+    lose(lane, submission.id)
+    lane.ledger.adopt(submission, lane.now() + 60_000)
+    lane.withdraw(submission.id, submission.interest)
+    assert lane.verdict(submission.id) == (DROP, Reason.WITHDRAWN)
+
+
+def test_adopted_work_takes_its_key_from_one_that_has_ended(lane: Lane) -> None:
+    ended = lane.ended(State.COMPLETED, key="k")
+    lost = lane.submission(key="k")
+    lane.ledger.adopt(lost, lane.now() + 60_000)
+    assert lane.ledger.submit(lane.submission(key="k", on_duplicate="reject")).id == lost.id != ended.id

@@ -89,3 +89,16 @@ def test_runs_of_all_lengths_are_no_ground_to_refuse_one(lane: Lane) -> None:
     short = lane.submit(timeout=5)
     lane.submit(timeout=60)
     assert lane.deliver(short.id) == (RUN, "")
+
+
+def test_a_clock_that_goes_back_during_a_run_does_no_lasting_harm(lane: Lane) -> None:
+    for _ in range(12):
+        run(lane, 0.01)
+    submission = lane.running(timeout=600)
+    lane.rung()
+    lane.redis.hset(lane.keys.work(submission.id), "started_at", lane.now() + 5000)  # a promoted replica's clock is behind
+    lane.finish(submission)
+    for _ in range(20):
+        run(lane, 0.01)
+    assert 0 <= float(lane.redis.hget(lane.keys.runtimes, "t").split()[0]) < 1000
+    assert int(lane.redis.hget(lane.keys.spent, "useful")) > 0

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from askfirst.interest.ledger import Ledger, Policy
 from askfirst.interest.line import Line
 from tests.support.eventually import eventually
 from tests.support.fakes import redis_that_says, silent
+from tests.support.lanes import Lane
+from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer, free_port
 
 CONNECT_TIMEOUT = 0.5
@@ -176,16 +178,19 @@ def test_a_database_that_the_redis_does_not_have(redis_server: RedisServer, redi
 
 def test_a_redis_out_of_memory(redis_server: RedisServer, ledger: Ledger, redis: Any) -> None:
     ledger.lanes()
-    with setting(redis, "maxmemory", "1"), pytest.raises(LedgerUnavailable, match="out of memory: raise maxmemory"):
-        ledger.know_lanes(["x"])
+    with setting(redis, "maxmemory", "1"):
+        for write in (lambda: ledger.know_lanes(["x"]), Lane(ledger, redis).submit):
+            with pytest.raises(LedgerUnavailable, match="out of memory: raise maxmemory"):
+                write()
 
 
 def test_a_redis_that_becomes_a_replica_while_it_is_used(ledger: Ledger, redis: Any) -> None:
     ledger.lanes()
     redis.execute_command("REPLICAOF", "127.0.0.1", free_port())
     try:
-        with pytest.raises(LedgerUnavailable, match="give the primary's URL"):
-            ledger.know_lanes(["x"])
+        for write in (lambda: ledger.know_lanes(["x"]), Lane(ledger, redis).submit):
+            with pytest.raises(LedgerUnavailable, match="give the primary's URL"):
+                write()
     finally:
         redis.execute_command("REPLICAOF", "NO", "ONE")
 
@@ -231,3 +236,15 @@ def test_a_thread_waits_for_another_no_longer_than_it_says(
         line.batch([("PING",)], within=0.2)
     assert time.monotonic() - started_at < 0.8
     line.close()
+
+
+def test_a_line_to_a_primary_that_stepped_down_finds_the_new_one() -> None:
+    with closing(RedisServer()) as old, closing(RedisServer()) as new, Proxy(old.port) as road:
+        with closing(Line(old.url(port=road.port), 2.0)) as line:
+            line.command("SET", "x", 1)
+            road.lead_to(new.port)
+            old.client().replicaof("127.0.0.1", new.port)
+            with pytest.raises(LedgerUnavailable, match="is read-only"):
+                line.command("SET", "x", 2)
+            line.command("SET", "x", 2)
+            assert new.client().get("x") == "2"

@@ -217,3 +217,14 @@ def test_a_record_that_is_no_text_is_an_unusable_ledger_and_no_crash(lane: Lane,
     with pytest.raises(LedgerUnavailable, match="holds what is no text"):
         lane.ask(work.id)
     assert lane.ledger.counts("default")[State.CANCELLED] == 1
+
+
+def test_a_swept_work_does_not_keep_the_error_of_an_earlier_try(lane: Lane) -> None:
+    work = lane.running(timeout=5, detached=True)
+    lane.retry(work.id, 1, 0.1, json.dumps({"type": "E", "message": "no", "traceback": ""}))
+    lane.let_pass(1)
+    lane.tend()
+    lane.let_pass(5)
+    steps(lane)
+    assert lane.state(work.id) is State.EXPIRED
+    assert lane.status(work.id).error is None

@@ -177,9 +177,10 @@ class Model:
 
     def withdraw(self, id: str, interest: str, name: str = "", key: str = "") -> None:
         work = self.works.get(id)
-        if key and (work is None or interest not in work.interests):
+        its = {interest, "d" + interest[1:]}  # as `adopt` has it
+        if key and (work is None or not its & work.interests.keys()):
             work = self.works.get(self.keys.get((name, key), ""), work)
-        if work is None or work.interests.pop(interest, None) is None:
+        if work is None or not [work.interests.pop(each) for each in its & work.interests.keys()]:
             return
         why = self.unwanted(work)
         if why == Reason.DEADLINE_PASSED:

@@ -45,6 +45,10 @@ class Proxy:
     def accept(self) -> None:
         self._refusing = False
 
+    def lead_to(self, port: int) -> None:
+        """New connections go there; those of now stay."""
+        self._target = port
+
     def swallow(self) -> None:
         """What comes on the connections of now gets lost without a word, as behind a dead router; new ones work."""
         with self._lock:

@@ -2,6 +2,7 @@
 -- Ringing: publishing the work's Celery message. Where the broker is this Redis it is pushed here and now, in the same
 -- step as the change of state; else the text goes into `letters`, which the script returns for its caller to publish.
 local letters = {}
+local room_for_rings = 1048576 -- bytes of messages rung in this call; then what can wait for the next one does
 
 -- What kombu's Redis transport calls a queue's priorities: lists of their own, the lowest number first.
 local PRIORITY = { critical = 0, normal = 3, sheddable = 6 }
@@ -27,6 +28,7 @@ local function publish(id, rings, deadline, letter, importance, ahead)
     .. '"delivery_info":{"exchange":"","routing_key":"' .. queue .. '"},'
     .. '"delivery_tag":"' .. id .. '/' .. rings .. '"},'
     .. '"headers":{"askfirst_deadline":' .. deadline .. ',' .. letter
+  room_for_rings = room_for_rings - #text
   if queue_list then
     redis.call(ahead and 'RPUSH' or 'LPUSH', list_of(importance), text)
   else

@@ -61,6 +61,8 @@ end
 
 -- `cut` if the run was stopped before its end: it would have taken at least this long.
 local function learn_runtime(name, partition, took, cut)
+  -- A promoted replica's clock may be behind: below nothing the cap of outliers would turn round, and the mean run away.
+  took = math.max(took, 0)
   learn_from(name, nil, redis.call('HGET', runtimes_key, name), took, cut)
   if partition then learn_from(name, partition, partition_runtime(name, partition), took, cut) end
 end

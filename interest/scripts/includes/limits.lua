@@ -118,19 +118,20 @@ local function refill(group)
   local limit = limit_of(group)
   local left, at = math.huge, nil
   if limit then left, at = room_of(group, limit) end
-  local looked, released = 0, {}
-  while left > 0 and looked < RELEASED_AT_ONCE do
+  local looked, released, bytes = 0, {}, room_for_rings
+  while left > 0 and looked < RELEASED_AT_ONCE and bytes > 0 do
     local id = redis.call('ZPOPMIN', held_key(group))[1]
     if not id then break end
     looked = looked + 1
     if leave_line(id, group) then
       if limit then give_permit(id, group, true) end
       released[#released + 1] = id
+      bytes = bytes - redis.call('STRLEN', letter_key(id))
       left = left - 1
     end
   end
   ring_first(released)
-  look_at(group, looked == RELEASED_AT_ONCE and now or at)
+  look_at(group, (looked == RELEASED_AT_ONCE or bytes <= 0) and now or at)
   return looked
 end
 

@@ -91,7 +91,7 @@ local function learn_pace(cost)
   local fields = { 'claimed_at', waiting > 0 and now or 0 }
   local due = cost / math.max(known.slots or 0, 1)
   if (known.claimed_at or 0) > 0 and due > 0 then
-    local took = math.min(now - known.claimed_at, math.max(PLAUSIBLE * due, DISPATCH))
+    local took = math.min(math.max(now - known.claimed_at, 0), math.max(PLAUSIBLE * due, DISPATCH))
     fields[3], fields[4] = 'took', string.format('%.3f', (known.took or PRIOR * due) * FADE + took)
     fields[5], fields[6] = 'due', string.format('%.3f', (known.due or PRIOR * due) * FADE + due)
   elseif fields[2] == (known.claimed_at or 0) then
