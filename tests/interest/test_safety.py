@@ -239,12 +239,16 @@ def test_a_thread_waits_for_another_no_longer_than_it_says(
 
 
 def test_a_line_to_a_primary_that_stepped_down_finds_the_new_one() -> None:
-    with closing(RedisServer()) as old, closing(RedisServer()) as new, Proxy(old.port) as road:
-        with closing(Line(old.url(port=road.port), 2.0)) as line:
-            line.command("SET", "x", 1)
-            road.lead_to(new.port)
-            old.client().replicaof("127.0.0.1", new.port)
-            with pytest.raises(LedgerUnavailable, match="is read-only"):
-                line.command("SET", "x", 2)
+    with (
+        closing(RedisServer()) as old,
+        closing(RedisServer()) as new,
+        Proxy(old.port) as road,
+        closing(Line(old.url(port=road.port), 2.0)) as line,
+    ):
+        line.command("SET", "x", 1)
+        road.lead_to(new.port)
+        old.client().replicaof("127.0.0.1", new.port)
+        with pytest.raises(LedgerUnavailable, match="is read-only"):
             line.command("SET", "x", 2)
-            assert new.client().get("x") == "2"
+        line.command("SET", "x", 2)
+        assert new.client().get("x") == "2"
