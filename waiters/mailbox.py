@@ -91,7 +91,8 @@ class Mailbox:
                 heapq.heappush(self._deadlines, (waiter.deadline_at, next(self._order), waiter))
                 self._lanes.add(waiter.lane)
             wake = (
-                self._deadlines[0][0] < self._sleeps_until
+                self._wire is None  # lost while nobody waited: made anew now
+                or self._deadlines[0][0] < self._sleeps_until
                 or not self._lanes <= self._heard_lanes
                 or time.monotonic() > self._busy_until - 1.0
             )
