@@ -144,8 +144,9 @@ class Mailbox:
 
     def _ensure_thread(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="askfirst-mailbox", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="askfirst-mailbox", daemon=True)
+            thread.start()  # may fail: the next one tries again
+            self._thread = thread
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it is awake already; closed: it needs no waking
@@ -241,7 +242,11 @@ class Mailbox:
             return
         self._connect_at = now + _RECONNECT
         self._connecting = threading.Thread(target=self._connect, name="askfirst-connect", daemon=True)
-        self._connecting.start()
+        try:
+            self._connecting.start()
+        except RuntimeError as error:  # there are as many threads as there may be: tried again, as with a ledger away
+            _log.warning("no connection for outcomes: %s", error)
+            self._connecting, self._away = None, True
 
     def _connect(self) -> None:
         try:

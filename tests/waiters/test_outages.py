@@ -9,7 +9,7 @@ import pytest
 from askfirst import LedgerUnavailable, State, submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.waiters import configure
-from askfirst.waiters.client import default_client
+from askfirst.waiters.client import Client, default_client
 from tests.support import works
 from tests.support.eventually import eventually
 from tests.support.lanes import Lane
@@ -135,6 +135,26 @@ def test_a_connection_lost_while_nobody_waits_is_made_anew_for_the_next(
     second = submit_work(works.add, a=2, timeout=20)  # its deadline is later than the one that is left of the first
     lane.answer(second.id)
     assert second.result(timeout=5) == 42
+
+
+def test_threads_that_could_not_be_started_are_started_later(
+    client: Client, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = Thread.start, ["askfirst-mailbox", "askfirst-connect"]
+
+    def refuse_once(thread: Thread) -> None:
+        if thread.name in refused:
+            refused.remove(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", refuse_once)
+    with pytest.raises(RuntimeError):
+        submit_work(works.add, a=1, timeout=20)
+    waiter = submit_work(works.add, a=1, timeout=20)
+    lane.answer(waiter.id)
+    assert waiter.result(timeout=5) == 42
+    assert refused == []
 
 
 def test_submitting_while_the_ledger_is_away_fails_and_leaves_nothing_wanted(
