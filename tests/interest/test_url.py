@@ -32,7 +32,7 @@ def test_a_database_given_as_an_option_reaches_kombu() -> None:
     assert parse_as_kombu(broker_url_for("redis://host?db=4"))["virtual_host"] == "4"
 
 
-@pytest.mark.parametrize("option", ["socket_timeout=1", "health_check_interval=30", "client_name=x", "max_connections=9"])
+@pytest.mark.parametrize("option", ["socket_timeout=1", "health_check_interval=9", "client_name=x", "protocol=2"])
 def test_options_of_redis_py_do_not_reach_kombu(option: str) -> None:
     assert kombu.Connection(broker_url_for(f"redis://host/3?{option}")).virtual_host == "3"
     assert broker_url_for(f"unix:///run/redis.sock?db=3&{option}") == "redis+socket:///run/redis.sock?virtual_host=3"
