@@ -1,5 +1,6 @@
 """How a caller's interest ends: by `cancel`, by the end of a `with` block or of the process, and by nothing else."""
 
+import concurrent.futures
 import gc
 import os
 import signal
@@ -119,6 +120,13 @@ def test_closing_a_client_withdraws_what_is_attached(client: Client, lane: Lane)
     client.close()
     assert lane.status(attached.id).reason == Reason.WITHDRAWN
     assert lane.state(detached.id) is State.PENDING
+
+
+def test_closing_a_client_leaves_nobody_waiting(client: Client) -> None:
+    waiters = [submit_work(works.add, a=1, timeout=60, detached=detached) for detached in (False, True)]
+    client.close()
+    assert concurrent.futures.wait(waiters, timeout=2).done == set(waiters)
+    assert {type(waiter.exception()) for waiter in waiters} == {WorkCancelled}
 
 
 def test_closing_a_client_twice_does_no_harm(client: Client, redis: object) -> None:
