@@ -220,6 +220,7 @@ class Client:
             fate = f"will lapse with this process's pulse ({error})"
         if left:
             _log.warning("%d work(s) were still awaited at exit and %s", len(left), fate)
+        self.callbacks.close()  # their thread ends with the process: what is answered is called back before
 
     # Steps of a submission
 

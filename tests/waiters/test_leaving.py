@@ -174,6 +174,19 @@ def test_a_process_that_exits_leaves_detached_and_answered_work_alone(caller: St
     assert leaving.errors() == ""
 
 
+def test_a_process_that_exits_makes_its_callbacks(caller: Start, lane: Lane) -> None:
+    leaving = caller(
+        """
+        waiter = submit_work(works.add, a=1, timeout=20)
+        waiter.add_done_callback(lambda _: (time.sleep(0.3), say("called back")))
+        say(waiter.id)
+        waiter.result()
+        """
+    )
+    lane.answer(leaving.line())
+    assert leaving.rest() == ["called back"]
+
+
 def test_a_process_that_dies_of_an_exception_withdraws(caller: Start, lane: Lane) -> None:
     dying = caller("say(submit_work(works.add, a=1).id); 1 / 0")
     id = dying.line()
