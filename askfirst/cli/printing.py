@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +32,7 @@ def console(*, stderr: bool = False) -> Console:
     """A console for plain text: nothing in it is taken for markup, and only terminals fold it."""
     from rich.console import Console
 
-    file = sys.stderr if stderr else sys.stdout
+    file = (sys.stderr if stderr else sys.stdout) or io.StringIO()  # None where it is closed, as by 2>&-
     width = None if file.isatty() else _UNLIMITED
     return Console(file=file, markup=False, emoji=False, highlight=False, width=width)
 
