@@ -83,4 +83,5 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
     from pydantic_core import to_jsonable_python
 
-    return json.dumps(to_jsonable_python(value), ensure_ascii=False, indent=indent)
+    plain = to_jsonable_python(value, bytes_mode="base64")  # as payloads and results have it
+    return json.dumps(plain, ensure_ascii=False, indent=indent)
