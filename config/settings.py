@@ -195,7 +195,9 @@ class Settings(BaseSettings):
     namespace: Name = Field(
         "askfirst", description="Prefix of every key and queue: fleets of one Redis are told apart by it."
     )
-    imports: Modules = Field((), description="Modules that declare work types, imported by askfirst worker, up and schedule.")
+    imports: Modules = Field(
+        (), description="Modules that declare work types, imported by askfirst worker, up and schedule."
+    )
     data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         default_factory=_default_data_dir, description="Folder of the embedded Redis."
     )
