@@ -95,7 +95,10 @@ def _no_flag(value: object) -> object:
 
 
 def _absolute(value: Path) -> Path:
-    return value.expanduser().absolute()
+    try:
+        return value.expanduser().absolute()
+    except RuntimeError:  # which pydantic would pass on as it is
+        raise ValueError(f"expected a folder in a home that is known, got {str(value)!r}") from None
 
 
 def _default_data_dir() -> Path:

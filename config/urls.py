@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
-# Greedy up to the last @: a password with an unescaped / or @ must not slip out because the URL is malformed.
-_PASSWORD = re.compile(r"(://[^:@/]*|^(?!.*://)[^:@]*):.*@", re.DOTALL)
+# From the first colon to the last @: neither may a user with an @, nor a malformed URL, let a password slip out.
+_PASSWORD = re.compile(r"(://[^:]*|^(?!.*://)[^:]*):.*@", re.DOTALL)
 _SECRET_OPTION = re.compile(r"((?:password|passwd|secret|token)=)[^&;]*", re.IGNORECASE)
 _NEXT_URL = re.compile(r"(;(?=[a-z0-9+.-]+://))")  # Celery accepts several brokers separated by semicolons
 

@@ -12,13 +12,16 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection as Connection
+from redis.connection import parse_url
 from redis.retry import Retry
 
+from ..config.urls import redacted
+from .errors import LedgerUnavailable
 from .safety import check_server
 
 _PATIENCE: Final = 5.0  # seconds; those locks are held for moments, and never while waiting for the network
@@ -31,18 +34,7 @@ def open_connection(url: str, connect_timeout: float, give_up_at: float) -> Conn
     `LedgerUnavailable`, and what redis-py raises.
     """
     patience = min(connect_timeout, max(give_up_at - time.monotonic(), 0.01))
-    pool = redis.ConnectionPool.from_url(
-        url,
-        protocol=2,
-        decode_responses=True,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
-        retry=Retry(NoBackoff(), 0),
-        driver_info=None,
-        client_name="askfirst",
-    )
-    connection = pool.make_connection()
-    assert isinstance(connection, Connection)  # the other kind caches, and isn't asked for
+    connection = _made(url, patience)
     try:
         with no_fork_meanwhile():
             connection.connect()
@@ -50,6 +42,20 @@ def open_connection(url: str, connect_timeout: float, give_up_at: float) -> Conn
     except BaseException:
         connection.disconnect()
         raise
+    return connection
+
+
+def _made(url: str, patience: float) -> Connection:
+    usual: dict[str, Any] = {"socket_timeout": patience, "socket_connect_timeout": patience, "client_name": "askfirst"}
+    # The options of a URL win over what is usual, and not over what a ledger needs.
+    needed = {"protocol": 2, "decode_responses": True, "retry": Retry(NoBackoff(), 0), "driver_info": None}
+    try:
+        pool = redis.ConnectionPool(**usual | parse_url(url) | needed)
+        connection = pool.make_connection()
+    except (TypeError, ValueError, redis.RedisError) as error:
+        text = f"expected redis_url to be one that redis-py takes, got {redacted(url)}: {error}"
+        raise LedgerUnavailable(text) from None
+    assert isinstance(connection, Connection)  # the other kind caches, and isn't asked for
     return connection
 
 

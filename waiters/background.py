@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -38,8 +39,10 @@ class BackgroundCalls:
         with self._lock:
             self._calls.put(call)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                with contextlib.suppress(RuntimeError):  # as many threads as there may be: the next call tries again
+                    thread.start()
+                    self._thread = thread
 
     def wait(self, timeout: float) -> None:
         """Waits until all calls asked for so far are made, at most `timeout` seconds."""

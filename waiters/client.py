@@ -193,6 +193,9 @@ class Client:
         """Withdraws what is still awaited and ends the thread and the connections."""
         self._undo_at_exit()
         self.withdraw_all()
+        for waiter in self._mailbox.outstanding():
+            # Nobody brings it an answer any more, nor is there anybody to notice its deadline.
+            waiter.refuse(WorkCancelled(f"{waiter} is not followed any more: other settings hold", Reason.WITHDRAWN))
         self.callbacks.close()
         self._mailbox.close()
         self.ledger.line.close()
@@ -217,6 +220,7 @@ class Client:
             fate = f"will lapse with this process's pulse ({error})"
         if left:
             _log.warning("%d work(s) were still awaited at exit and %s", len(left), fate)
+        self.callbacks.close()  # their thread ends with the process: what is answered is called back before
 
     # Steps of a submission
 

@@ -32,13 +32,14 @@ def works(
     if not isinstance(limit, int) or limit < 1:
         raise InvalidPayload(f"expected limit to be 1 or more, got {limit!r}")
     states = [check_state(state)] if state is not None else list(State)
-    found = [
-        record
+    # What changes its state between two looks is met twice: it is as it was met last.
+    found = {
+        record.id: record
         for known in ([lane] if lane is not None else ledger.lanes())
         for each in states
         for record in _take(_records(ledger, known, each), name, max(limit, _WINDOW))
-    ]
-    return sorted(found, key=lambda record: record.submitted_at, reverse=True)[:limit]
+    }
+    return sorted(found.values(), key=lambda record: record.submitted_at, reverse=True)[:limit]
 
 
 def counts() -> dict[State, int]:
@@ -58,9 +59,10 @@ def cancel(id_or_key: str) -> WorkStatus | None:
     """
     ledger = default_client().ledger
     found = resolve(ledger, id_or_key)
-    if found is not None:
-        ledger.cancel(found.id, Reason.CANCELLED)
-    return found
+    if found is None:
+        return None
+    was = ledger.cancel(found.id, Reason.CANCELLED)
+    return found.model_copy(update={"state": was or found.state})  # it may have changed since it was looked at
 
 
 def cleanup(older_than: float | str | timedelta = 0.0) -> int:

@@ -91,7 +91,8 @@ class Mailbox:
                 heapq.heappush(self._deadlines, (waiter.deadline_at, next(self._order), waiter))
                 self._lanes.add(waiter.lane)
             wake = (
-                self._deadlines[0][0] < self._sleeps_until
+                self._wire is None  # lost while nobody waited: made anew now
+                or self._deadlines[0][0] < self._sleeps_until
                 or not self._lanes <= self._heard_lanes
                 or time.monotonic() > self._busy_until - 1.0
             )
@@ -143,8 +144,9 @@ class Mailbox:
 
     def _ensure_thread(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="askfirst-mailbox", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="askfirst-mailbox", daemon=True)
+            thread.start()  # may fail: the next one tries again
+            self._thread = thread
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it is awake already; closed: it needs no waking
@@ -240,7 +242,11 @@ class Mailbox:
             return
         self._connect_at = now + _RECONNECT
         self._connecting = threading.Thread(target=self._connect, name="askfirst-connect", daemon=True)
-        self._connecting.start()
+        try:
+            self._connecting.start()
+        except RuntimeError as error:  # there are as many threads as there may be: tried again, as with a ledger away
+            _log.warning("no connection for outcomes: %s", error)
+            self._connecting, self._away = None, True
 
     def _connect(self) -> None:
         try:

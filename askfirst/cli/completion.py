@@ -5,6 +5,7 @@ A completer never complains and never waits long: with the ledger away it offers
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -100,7 +101,9 @@ def _partitions(ledger: Ledger, name: str | None) -> list[str]:
 
 
 def _offer(typed: str, known: Iterable[tuple[str, str]]) -> list[CompletionItem]:
-    return [CompletionItem(value, help=text or None) for value, text in known if value.startswith(typed)]
+    # bash puts them on the command line as they are: a key or partition, which callers choose, could be a command.
+    fit = [(value, text) for value, text in known if value.startswith(typed) and value == shlex.quote(value)]
+    return [CompletionItem(value, help=text or None) for value, text in fit]
 
 
 def _settings(context: click.Context) -> Settings | None:

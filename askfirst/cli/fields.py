@@ -86,7 +86,7 @@ def _object(text: str) -> dict[str, Any]:
     where = "--json-payload"
     try:
         if text == "-":
-            where, text = "stdin", sys.stdin.read()
+            where, text = "stdin", sys.stdin.read() if sys.stdin is not None else ""  # it may be closed
         elif text.startswith("@"):
             where = text[1:]
             text = Path(where).read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ class Keyboard:
     """Between `open` and `close` keys come one by one; without a terminal there are none. Ctrl-C stays an interrupt."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
+        self._terminal = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
         self._before: list[Any] = [] if self._terminal is None else termios.tcgetattr(self._terminal)
 
     def open(self) -> None:

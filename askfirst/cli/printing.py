@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +32,7 @@ def console(*, stderr: bool = False) -> Console:
     """A console for plain text: nothing in it is taken for markup, and only terminals fold it."""
     from rich.console import Console
 
-    file = sys.stderr if stderr else sys.stdout
+    file = (sys.stderr if stderr else sys.stdout) or io.StringIO()  # None where it is closed, as by 2>&-
     width = None if file.isatty() else _UNLIMITED
     return Console(file=file, markup=False, emoji=False, highlight=False, width=width)
 
@@ -82,4 +83,5 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
     from pydantic_core import to_jsonable_python
 
-    return json.dumps(to_jsonable_python(value), ensure_ascii=False, indent=indent)
+    plain = to_jsonable_python(value, bytes_mode="base64")  # as payloads and results have it
+    return json.dumps(plain, ensure_ascii=False, indent=indent)

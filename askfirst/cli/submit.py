@@ -124,6 +124,6 @@ def _print_result(value: Any, as_json_: bool) -> None:
     if as_json_:
         click.echo(as_json(value))
     elif isinstance(value, str):
-        click.echo(printable(value) if sys.stdout.isatty() else value)
+        click.echo(printable(value) if sys.stdout is not None and sys.stdout.isatty() else value)
     elif value is not None:
         click.echo(as_json(value, indent=2))

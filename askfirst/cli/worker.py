@@ -114,7 +114,8 @@ def _greet(node: str, pool: PoolSettings, settings: Settings) -> None:
         f"{node}: lanes {lanes}; {pool.type}, slots {pool.concurrency}; work types {len(registry.all_types())}\n"
         f"ledger {redacted(redis_url(settings))}, namespace {settings.namespace}"
     )
-    sys.stdout.flush()  # before the pool is forked
+    if sys.stdout is not None:  # it may be closed
+        sys.stdout.flush()  # before the pool is forked
 
 
 def _run(app: Celery, node: str, pool: PoolSettings, loglevel: str) -> int:

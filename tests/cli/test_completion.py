@@ -32,6 +32,12 @@ def test_recent_ids_and_keys(served: Cli) -> None:
     assert served("status", completed(served, "status", "default.")[0]).exit_code == 0
 
 
+def test_nothing_is_offered_that_a_shell_would_act_upon(unserved: Cli) -> None:
+    for key in ("odd-one", "odd$(touch owned)", "odd`two`", "odd three"):
+        unserved("submit", "cli.greet", "who=you", "--no-wait", "--key", key)
+    assert completed(unserved, "status", "odd") == ["odd-one"]
+
+
 def test_pools_and_lanes(served: Cli, tmp_path: Path) -> None:
     (tmp_path / "askfirst.toml").write_text('[pools.io]\nlanes = ["slow", "slower"]\n[pools.cpu]\n')
     assert sorted(completed(served, "worker", "--pool", "")) == ["cpu", "io"]

@@ -85,3 +85,9 @@ def test_a_file_holds_the_payload_and_fields_go_on_top(tmp_path: Path) -> None:
     file = tmp_path / "payload.json"
     file.write_text(json.dumps({"width": 1, "text": "ä"}), encoding="utf-8")
     assert payload_from(["width=2"], f"@{file}", SCHEMA) == {"width": 2, "text": "ä"}
+
+
+def test_a_closed_stdin_holds_no_payload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(click.UsageError, match="expected a JSON object from stdin: "):
+        payload_from([], "-", SCHEMA)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from askfirst.cli import printing
-from askfirst.cli.printing import ago, duration, print_lines, printable, table
+from askfirst.cli.printing import ago, as_json, duration, print_lines, printable, table
 from askfirst.cli.progress import progress_text
 from askfirst.interest.records import Progress
 
@@ -57,6 +57,10 @@ def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command() -> None:
 )
 def test_progress_in_words(progress: Progress, text: str) -> None:
     assert progress_text(progress) == text
+
+
+def test_bytes_are_printed_as_results_carry_them() -> None:
+    assert as_json({"image": b"\xff\x00", "text": b"hi"}) == '{"image": "_wA=", "text": "aGk="}'
 
 
 def test_a_row_stays_a_line_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

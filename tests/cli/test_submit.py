@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,14 @@ def status(cli: Cli, id_or_key: str) -> Any:
 def test_it_prints_the_result(served: Cli) -> None:
     result = served("submit", "cli.greet", "who=you", "times=2", "day=2026-01-02")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "hello you hello you on 02 January\n", "")
+
+
+@pytest.mark.parametrize(("closed", "printed"), [("2>&-", "hello you\n"), (">&-", "")])
+def test_a_closed_stream_is_no_reason_to_fail(served: Cli, closed: str, printed: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "askfirst", *served.options]
+    command += ["submit", "cli.greet", "who=you"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, printed)
 
 
 def test_it_prints_the_result_as_json(served: Cli) -> None:

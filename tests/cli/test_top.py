@@ -20,6 +20,7 @@ from rich.console import Console
 
 from askfirst.cli.exits import Exit
 from askfirst.cli.figures import Figures, LaneRates, rates_between
+from askfirst.cli.keyboard import Keyboard
 from askfirst.cli.screen import Screen, page_of, share_rows
 from askfirst.interest.activity import TypeActivity, WorkerActivity
 from askfirst.interest.keys import LaneKeys, lanes
@@ -294,3 +295,11 @@ def test_rows_go_where_they_are_needed() -> None:
 def test_pages_go_round() -> None:
     assert page_of("abc", 3, 5) == ("abc", 0)
     assert [page_of("abcde", 3, page)[0] for page in range(4)] == ["ab", "cd", "e", "ab"]
+
+
+def test_there_are_no_keys_from_a_closed_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    keyboard = Keyboard()
+    keyboard.open()
+    assert keyboard.wait(0) == ""
+    keyboard.close()

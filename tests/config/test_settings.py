@@ -179,6 +179,10 @@ def test_settings_are_frozen() -> None:
             {"lanes": {"io": {"max_pending": 0}}},
             "expected lanes.io.max_pending to be greater than or equal to 1, got 0",
         ),
+        (
+            {"data_dir": "~no_such_user/x"},
+            "expected data_dir to be a folder in a home that is known, got '~no_such_user/x'",
+        ),
         ({"imports": "[1"}, "expected imports to be names separated by commas or a JSON list of them, got '[1'"),
     ],
 )

@@ -18,6 +18,10 @@ from askfirst.config.urls import Url, checked_broker_url, checked_database_url, 
         ("amqp://a:hush@one//;amqp://b:hush@two//", "amqp://a:***@one//;amqp://b:***@two//"),
         ("user:hush@host", "user:***@host"),
         ("redis//user:hush@host", "redis//user:***@host"),
+        ("redis://me@corp.com:hush@host/0", "redis://me@corp.com:***@host/0"),
+        ("postgresql+psycopg://me@server:hush@host/db", "postgresql+psycopg://me@server:***@host/db"),
+        ("redis://a/b:hush@host/0", "redis://a/b:***@host/0"),
+        ("me@corp.com:hush@host", "me@corp.com:***@host"),
     ],
 )
 def test_a_password_is_hidden_even_in_a_malformed_url(url: str, shown: str) -> None:

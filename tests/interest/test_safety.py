@@ -172,6 +172,26 @@ def test_a_frozen_redis() -> None:
         server.close()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://u:s3cret@h/0?timeout=5",
+        "redis://u:s3cret@h/0?socket_timeout=soon",
+        "redis://u:s3cret@h?ssl_cert_reqs=none",
+        "rediss://u:s3cret@h?ssl_cert_reqs=sometimes",
+        "Redis://u:s3cret@h/0",
+    ],
+)
+def test_a_url_that_redis_py_does_not_take(url: str) -> None:
+    assert "expected redis_url to be one that redis-py takes" in refusal_of(url)
+
+
+def test_a_url_does_not_choose_the_protocol(redis_server: RedisServer) -> None:
+    line = Line(redis_server.url() + "?protocol=3", CONNECT_TIMEOUT)
+    assert line.command("HGETALL", "nothing") == []  # with RESP3 a dict
+    line.close()
+
+
 def test_a_database_that_the_redis_does_not_have(redis_server: RedisServer, redis: Any) -> None:
     assert "DB index is out of range" in refusal_of(redis_server.url(99))
 

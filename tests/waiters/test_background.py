@@ -1,6 +1,9 @@
 """Calls that are made on another thread."""
 
+import threading
 import time
+
+import pytest
 
 from askfirst.waiters.background import BackgroundCalls
 
@@ -23,3 +26,17 @@ def test_calls_after_closing_are_made_too() -> None:
     calls.put(lambda: called.append(1))
     calls.close()
     assert called == [1]
+
+
+def test_a_call_that_finds_no_thread_is_made_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    called: list[int] = []
+    calls = BackgroundCalls("test-calls")
+    with monkeypatch.context() as refusing:
+        refusing.setattr(threading.Thread, "start", refuse)
+        calls.put(lambda: called.append(1))
+    calls.put(lambda: called.append(2))
+    calls.close()
+    assert called == [1, 2]

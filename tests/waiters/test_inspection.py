@@ -1,10 +1,23 @@
 """Looking after works: status, lists, counts, cancelling and cleaning up."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from askfirst import InvalidPayload, Reason, State, WorkCancelled, cancel, cleanup, counts, status, submit_work, works
+from askfirst import (
+    InvalidPayload,
+    Reason,
+    State,
+    WorkCancelled,
+    WorkStatus,
+    cancel,
+    cleanup,
+    counts,
+    status,
+    submit_work,
+    works,
+)
 from askfirst.waiters.client import Client
 from tests.support import works as sample
 from tests.support.lanes import Lane
@@ -60,6 +73,21 @@ def test_works_come_newest_first(client: Client, lane: Lane) -> None:
     assert [work.id for work in works(limit=2)] == ids[:0:-1]
 
 
+def test_a_work_that_starts_meanwhile_is_listed_once(
+    client: Client, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id, look = submit_work(sample.add, a=1).id, client.ledger.statuses
+
+    def look_and_let_it_start(ids: Sequence[str]) -> list[WorkStatus | None]:
+        found = look(ids)
+        if lane.state(id) is State.PENDING:
+            lane.verdict(id)
+        return found
+
+    monkeypatch.setattr(client.ledger, "statuses", look_and_let_it_start)
+    assert [work.state for work in works()] == [State.RUNNING]
+
+
 def test_works_can_be_chosen_by_state_name_and_lane(client: Client, lane: Lane) -> None:
     done, waiting = submit_work(sample.add, a=1), submit_work(sample.double, x=1)
     other = submit_work(sample.in_another_lane, proof="/dev/null")
@@ -104,6 +132,21 @@ def test_cancelling_ends_it_for_all_callers(client: Client, lane: Lane, by_key: 
         with pytest.raises(WorkCancelled) as cancelled:
             waiter.result(timeout=3)
         assert cancelled.value.reason == Reason.CANCELLED
+
+
+def test_cancelling_what_ended_meanwhile_says_that_it_had_ended(
+    client: Client, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiter, cancel_then = submit_work(sample.add, a=1), client.ledger.cancel
+
+    def let_it_end_and_cancel(id: str, reason: str) -> State | None:
+        lane.answer(id)
+        return cancel_then(id, reason)
+
+    monkeypatch.setattr(client.ledger, "cancel", let_it_end_and_cancel)
+    before = cancel(waiter.id)
+    assert before is not None
+    assert before.state is State.COMPLETED
 
 
 def test_cancelling_the_unknown_says_none(client: Client) -> None:

@@ -1,5 +1,6 @@
 """How a caller's interest ends: by `cancel`, by the end of a `with` block or of the process, and by nothing else."""
 
+import concurrent.futures
 import gc
 import os
 import signal
@@ -121,6 +122,13 @@ def test_closing_a_client_withdraws_what_is_attached(client: Client, lane: Lane)
     assert lane.state(detached.id) is State.PENDING
 
 
+def test_closing_a_client_leaves_nobody_waiting(client: Client) -> None:
+    waiters = [submit_work(works.add, a=1, timeout=60, detached=detached) for detached in (False, True)]
+    client.close()
+    assert concurrent.futures.wait(waiters, timeout=2).done == set(waiters)
+    assert {type(waiter.exception()) for waiter in waiters} == {WorkCancelled}
+
+
 def test_closing_a_client_twice_does_no_harm(client: Client, redis: object) -> None:
     submit_work(works.add, a=1, timeout=0.3).exception()
     client.close()
@@ -164,6 +172,19 @@ def test_a_process_that_exits_leaves_detached_and_answered_work_alone(caller: St
     assert lane.state(detached) is State.PENDING
     assert lane.state(answered) is State.COMPLETED
     assert leaving.errors() == ""
+
+
+def test_a_process_that_exits_makes_its_callbacks(caller: Start, lane: Lane) -> None:
+    leaving = caller(
+        """
+        waiter = submit_work(works.add, a=1, timeout=20)
+        waiter.add_done_callback(lambda _: (time.sleep(0.3), say("called back")))
+        say(waiter.id)
+        waiter.result()
+        """
+    )
+    lane.answer(leaving.line())
+    assert leaving.rest() == ["called back"]
 
 
 def test_a_process_that_dies_of_an_exception_withdraws(caller: Start, lane: Lane) -> None:

@@ -9,6 +9,7 @@ import pytest
 from askfirst import LedgerUnavailable, State, submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.waiters import configure
+from askfirst.waiters.client import Client, default_client
 from tests.support import works
 from tests.support.eventually import eventually
 from tests.support.lanes import Lane
@@ -120,6 +121,40 @@ def test_submitting_over_a_cut_connection_works_at_once(far_client: None, proxy:
     proxy.cut()
     waiter = submit_work(works.add, a=2, timeout=20)
     assert lane.state(waiter.id) is State.PENDING
+
+
+def test_a_connection_lost_while_nobody_waits_is_made_anew_for_the_next(
+    far_client: None, proxy: Proxy, lane: Lane
+) -> None:
+    first = submit_work(works.add, a=1, timeout=20)
+    wait_until_connected(proxy)
+    lane.answer(first.id)
+    assert first.result(timeout=5) == 42
+    proxy.cut()
+    eventually(lambda: default_client()._mailbox._wire is None, within=3, what="the cut is noticed")
+    second = submit_work(works.add, a=2, timeout=20)  # its deadline is later than the one that is left of the first
+    lane.answer(second.id)
+    assert second.result(timeout=5) == 42
+
+
+def test_threads_that_could_not_be_started_are_started_later(
+    client: Client, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = Thread.start, ["askfirst-mailbox", "askfirst-connect"]
+
+    def refuse_once(thread: Thread) -> None:
+        if thread.name in refused:
+            refused.remove(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", refuse_once)
+    with pytest.raises(RuntimeError):
+        submit_work(works.add, a=1, timeout=20)
+    waiter = submit_work(works.add, a=1, timeout=20)
+    lane.answer(waiter.id)
+    assert waiter.result(timeout=5) == 42
+    assert refused == []
 
 
 def test_submitting_while_the_ledger_is_away_fails_and_leaves_nothing_wanted(
