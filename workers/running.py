@@ -54,7 +54,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What a run made: a value with its JSON, or an error, or a reason why it was given up."""
+    """What a run made: a value with its JSON, or an error; and why it was given up, if it was."""
 
     value: Any = None
     text: str = ""
@@ -82,8 +82,9 @@ def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str,
     finally:
         runtime.running.leave(run.fence)
         reporter.close()
-    if isinstance(product.error, SystemExit) and terminate_handler_fired():
-        raise product.error
+    if product.error is not None and terminate_handler_fired():
+        # With the exit code that the handler has noted. Were it to stay, it would put back whatever fails in it later.
+        raise SystemExit from product.error
     return _tell_celery(product, outcome, context)
 
 
@@ -111,15 +112,13 @@ def _run_and_normalise(runtime: Runtime, work_type: WorkType, context: WorkConte
         arguments = work_type.carrier.decode(json.dumps(payload))
         value = contextvars.copy_context().run(_call, work_type, context, arguments, runtime.resources)
         text = _encode_result(runtime, work_type, value)
-    except InterestLost as lost:
-        return Product(lost=context.token.reason or lost.reason)
-    except SystemExit as error:
-        # The pool process is told to end, and not by the work: that is the worker's affair, and no failure.
-        return Product(error=error, lost=context.token.reason or Reason.SHUTDOWN if terminate_handler_fired() else "")
     except BaseException as error:
         # Whatever it is, it is this work's: the slot and the ledger must learn that the run is over. Told to stop, a
-        # work may leave by any error, of a socket's timeout for example.
-        return Product(error=error, lost=context.token.reason)
+        # work may leave by any error, of a socket's timeout for example. So it may when its process is told to end:
+        # that is the worker's affair, and no failure. But while its own token has not tripped, an `InterestLost` is
+        # somebody else's, and an error like any other.
+        ends = Reason.SHUTDOWN if terminate_handler_fired() else ""
+        return Product(error=error, lost=context.token.reason or ends)
     return Product(value=value, text=text)
 
 
@@ -218,7 +217,8 @@ def _tell_celery(product: Product, outcome: Outcome | None, context: WorkContext
     if outcome.state in (State.CANCELLED, State.EXPIRED):
         raise Dropped(outcome.reason)
     if outcome.state is State.PENDING:
-        raise Dropped(f"failed and will be tried again: {product.error!r}" if product.error else outcome.reason)
+        tried = product.error is not None and not product.lost
+        raise Dropped(f"failed and will be tried again: {product.error!r}" if tried else outcome.reason)
     error = product.error
     raise error if _is_plain(error) else RuntimeError(repr(error))
 

@@ -178,6 +178,17 @@ def leave() -> None:
 
 
 @work(timeout=30)
+def stumble_on_the_way_out(ctx: WorkContext, proof: Path) -> None:
+    """At its first attempt it leaves by an error of its own when its process is told to end."""
+    note(proof, f"attempt {ctx.attempt} in {os.getpid()}")
+    if ctx.attempt == 1:
+        try:
+            time.sleep(20)
+        finally:
+            raise OSError("rollback on a closed connection")
+
+
+@work(timeout=30)
 def die(proof: Path) -> None:
     note(proof, "began")
     os._exit(7)
