@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final, TypeGuard, TypeVar
 
 from billiard.common import terminate_handler_fired
+from billiard.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable, WorkTimeout
@@ -197,15 +198,20 @@ def _retry(runtime: Runtime, work_type: WorkType, run: Run, error: BaseException
 def _insist(write: Callable[[], Reply], run: Run) -> Reply | None:
     """Writes to the ledger, through an outage if need be."""
     give_up_at = time.monotonic() + _FINISH_PATIENCE
+    pause = 0.0
     while True:
         try:
+            time.sleep(pause)
             return write()
+        except SoftTimeLimitExceeded:
+            # Raised here by a signal, once. Whatever is written may be written twice.
+            _log.warning("%s: Celery's soft time limit is for the run, and that is over", run.id)
         except LedgerUnavailable as error:
             if time.monotonic() > give_up_at:
                 _log.critical("%s: the end of the run could not be written: %s", run.id, error)
                 return None
             _log.error("%s: the end of the run waits: %s", run.id, error)
-            time.sleep(_FINISH_PAUSE)
+            pause = _FINISH_PAUSE
 
 
 def _tell_celery(product: Product, outcome: Outcome | None, context: WorkContext) -> Any:

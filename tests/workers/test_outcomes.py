@@ -5,13 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from askfirst import InterestLost, Reason, State, WorkContext, work
 from askfirst.config import Settings
+from askfirst.interest.errors import LedgerUnavailable
 from askfirst.interest.records import Outcome
 from askfirst.tasks import work_type_of
 from askfirst.workers.dropped import Dropped
-from askfirst.workers.running import Product, _run_and_normalise, _tell_celery
+from askfirst.workers.running import Product, Run, _insist, _run_and_normalise, _tell_celery
 from askfirst.workers.runtime import Runtime
 
 
@@ -52,3 +54,15 @@ def test_no_error_of_a_process_that_is_told_to_end_is_a_failure(monkeypatch: pyt
     assert product.lost == Reason.SHUTDOWN
     with pytest.raises(Dropped, match=r"^worker shuts down$"):
         _tell_celery(product, Outcome("a", State.PENDING, Reason.SHUTDOWN), WorkContext())
+
+
+def test_celerys_soft_time_limit_does_not_take_a_result_along() -> None:
+    """The function has returned when its signal comes, and the result waits for the ledger."""
+    ends = iter([LedgerUnavailable("away"), SoftTimeLimitExceeded()])
+
+    def write() -> str:
+        for error in ends:
+            raise error
+        return "written"
+
+    assert _insist(write, Run("default.a", None, "", 60.0, "1:a", 0.0, 0)) == "written"
