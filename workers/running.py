@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final, TypeGuard, TypeVar
 
 from billiard.common import terminate_handler_fired
-from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable, WorkTimeout
@@ -37,6 +37,7 @@ _FINISH_PATIENCE: Final = 300.0  # seconds a result outlives an outage of the le
 _LONGEST_MESSAGE: Final = 10_000  # characters; what callers get of an error's text
 _LONGEST_TRACEBACK: Final = 50_000
 _FINISH_PAUSE: Final = 0.5  # seconds between two tries
+_WORDS_OF_THE_POOL: Final = (TimeLimitExceeded, Terminated, WorkerLostError)  # on processes that ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ def _tell_celery(product: Product, outcome: Outcome | None, context: WorkContext
 
 def _is_plain(error: BaseException | None) -> TypeGuard[Exception]:
     """Whether Celery takes it for a failure only: some errors take the pool process along, others are orders to it."""
-    return isinstance(error, Exception) and not isinstance(error, MemoryError | CeleryError)
+    return isinstance(error, Exception) and not isinstance(error, (MemoryError, CeleryError, *_WORDS_OF_THE_POOL))
 
 
 def describe_error(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from billiard.exceptions import TimeLimitExceeded
 from pydantic import BaseModel
 
 from askfirst import Retry, WorkContext, submit_work, work
@@ -175,6 +176,12 @@ def time_out_by_itself() -> None:
 @work(timeout=30)
 def leave() -> None:
     sys.exit(3)
+
+
+@work(timeout=30)
+def raise_the_pools_word() -> None:
+    """Raises what Celery's pool says of a process that it has killed."""
+    raise TimeLimitExceeded
 
 
 @work(timeout=30)
