@@ -189,6 +189,13 @@ def _note_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
 def _consume_lanes(instance: Any, **_: Any) -> None:
     """Without -Q a worker serves the lanes too; with it, what the operator chose."""
     runtime = getattr(instance.app, "askfirst", None)
-    if runtime is not None and not getattr(instance, "askfirst_queues_chosen", False):
-        for name in queues_of(runtime.settings):
-            instance.app.amqp.queues.select_add(Queue(name, routing_key=name))
+    if runtime is None:
+        return
+    queues, lanes = instance.app.amqp.queues, queues_of(runtime.settings)
+    if not getattr(instance, "askfirst_queues_chosen", False):
+        for name in lanes:
+            queues.select_add(Queue(name, routing_key=name))
+    for name in queues.consume_from.keys() & lanes:
+        # Whoever rings declares them, too, and knows nothing of the app's `task_queue_max_priority` and the like:
+        # RabbitMQ refuses a queue that is declared in two ways.
+        queues.consume_from[name].queue_arguments = None

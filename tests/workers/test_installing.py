@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from askfirst import State, submit_work
 from askfirst.config import Settings, SettingsError
 from askfirst.waiters.client import Client
 from askfirst.workers import install
+from askfirst.workers.app import _consume_lanes
 from tests.support import works
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker, lines
@@ -24,6 +26,7 @@ from kombu.transport.redis import Channel
 from tests.support import works
 from tests.support.works import note
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 app = Celery("proj", broker={broker!r}, backend={broker!r})
@@ -128,3 +131,17 @@ def test_an_app_with_more_priorities_is_welcome() -> None:
     app.conf.broker_transport_options = {"global_keyprefix": "", "sep": Channel.sep, "priority_steps": list(range(10))}
     assert install(app, Settings()).broker_url == "redis://127.0.0.1:1/0"
     assert set(Channel.priority_steps) >= {0, 3, 6}, "kombu's own"
+
+
+@pytest.mark.parametrize("chosen", [False, True], ids=["all", "-Q"])
+def test_a_lane_is_declared_as_those_who_ring_declare_it(chosen: bool) -> None:
+    """RabbitMQ refuses a queue that is declared in two ways."""
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.task_queue_max_priority = 9
+    app.conf.task_create_missing_queue_type = "quorum"
+    install(app, Settings(redis_url="redis://127.0.0.1:1/0"))
+    if chosen:
+        app.amqp.queues.select(["askfirst.default", "other"])
+    _consume_lanes(SimpleNamespace(app=app, askfirst_queues_chosen=chosen))
+    assert app.amqp.queues.consume_from["askfirst.default"].queue_arguments is None
+    assert not chosen or app.amqp.queues.consume_from["other"].queue_arguments["x-max-priority"] == 9
