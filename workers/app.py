@@ -172,7 +172,9 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         self._runtime = runtime
 
     def stop(self, worker: Any) -> None:
-        """Nothing yet: it beats until the pool has ended, and sees to it that the pool does end."""
+        """It beats until the pool has ended, and sees to it that the pool does end."""
+        if not self._runtime.shutting_down:
+            self._runtime.shut_down()  # by Flower's button: only signals are told of before
 
     def _on_shutting_down(self, **_: Any) -> None:
         self._runtime.shut_down()
