@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, get_type_hints
 
@@ -39,6 +40,9 @@ class Carrier:
             for field, name in self._names.items()
         }
         self._model: type[BaseModel] = create_model("Payload", __config__=_CONFIG, **fields)
+        if self._model.__pydantic_complete__:  # else it has a type that is yet to be defined
+            with warnings.catch_warnings(action="ignore"):
+                Carrier.schema(self)  # what workers publish: better refused here than there
 
     def encode(self, values: Mapping[str, Any]) -> str:
         """The values as JSON. Raises `InvalidPayload`, naming each field that is wrong."""

@@ -40,6 +40,10 @@ _REDIS_OPTIONS: Final = {
     "socket_timeout": 5.0,
     "health_check_interval": 5,
 }
+#: Where kombu looks for messages in Redis unless told otherwise; the ledger's scripts know nothing else.
+_KOMBUS_PLACES: Final = {"global_keyprefix": "", "sep": "\x06\x16"}
+_PRIORITIES: Final = frozenset({0, 3, 6})
+_JSON: Final = frozenset({"json", "application/json"})
 
 __all__ = ["create_app", "install", "queues_of"]
 
@@ -72,8 +76,10 @@ def create_app(settings: Settings) -> Celery:
 def install(app: Celery, settings: Settings) -> Settings:
     """Teaches an existing app to ask. Call it once, when the app is configured; returns the settings in effect.
 
-    Without a configured broker or Redis, the app's own broker serves, also as the ledger if it is a Redis.
+    Without a configured broker or Redis, the app's own broker serves, also as the ledger if it is a Redis. Raises
+    `SettingsError` if the app would not find or read the ledger's messages.
     """
+    _check_conf(app)
     broker = str(app.conf.broker_url or "") or None
     if settings.redis_url is None and broker and urlsplit(broker).scheme in ("redis", "rediss", "redis+socket"):
         settings = settings.model_copy(update={"redis_url": broker})
@@ -85,6 +91,20 @@ def install(app: Celery, settings: Settings) -> Settings:
     signals.celeryd_init.connect(_note_queues, weak=False)
     signals.celeryd_after_setup.connect(_consume_lanes, weak=False)
     return settings
+
+
+def _check_conf(app: Celery) -> None:
+    """The ledger puts its messages where consumers look that are not told otherwise, and writes them as JSON."""
+    options = app.conf.broker_transport_options if str(app.conf.broker_url).startswith(_REDIS_SCHEMES) else {}
+    moved = [name for name, usual in _KOMBUS_PLACES.items() if options.get(name, usual) != usual]
+    if not _PRIORITIES.issubset(options.get("priority_steps", _PRIORITIES)):
+        moved.append("priority_steps")
+    if moved:
+        raise SettingsError(
+            f"expected broker_transport_options without {', '.join(moved)}: the ledger's messages would not be found"
+        )
+    if _JSON.isdisjoint(app.conf.accept_content):
+        raise SettingsError(f"expected accept_content to have 'json', as works are sent, got {app.conf.accept_content}")
 
 
 def queues_of(settings: Settings) -> list[str]:
@@ -152,7 +172,9 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         self._runtime = runtime
 
     def stop(self, worker: Any) -> None:
-        """Nothing yet: it beats until the pool has ended, and sees to it that the pool does end."""
+        """It beats until the pool has ended, and sees to it that the pool does end."""
+        if not self._runtime.shutting_down:
+            self._runtime.shut_down()  # by Flower's button: only signals are told of before
 
     def _on_shutting_down(self, **_: Any) -> None:
         self._runtime.shut_down()
@@ -169,6 +191,13 @@ def _note_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
 def _consume_lanes(instance: Any, **_: Any) -> None:
     """Without -Q a worker serves the lanes too; with it, what the operator chose."""
     runtime = getattr(instance.app, "askfirst", None)
-    if runtime is not None and not getattr(instance, "askfirst_queues_chosen", False):
-        for name in queues_of(runtime.settings):
-            instance.app.amqp.queues.select_add(Queue(name, routing_key=name))
+    if runtime is None:
+        return
+    queues, lanes = instance.app.amqp.queues, queues_of(runtime.settings)
+    if not getattr(instance, "askfirst_queues_chosen", False):
+        for name in lanes:
+            queues.select_add(Queue(name, routing_key=name))
+    for name in queues.consume_from.keys() & lanes:
+        # Whoever rings declares them, too, and knows nothing of the app's `task_queue_max_priority` and the like:
+        # RabbitMQ refuses a queue that is declared in two ways.
+        queues.consume_from[name].queue_arguments = None

@@ -8,6 +8,7 @@ from typing import Any
 from celery.utils.functional import maybe_list
 from celery.worker import control as celery_control
 from celery.worker.control import control_command
+from celery.worker.state import revoked
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.records import lane_of
@@ -29,12 +30,18 @@ def _revoke(state: Any, task_id: Any, terminate: bool = False, signal: str | Non
     """Revoke work or tasks by id."""
     ids = list(maybe_list(task_id) or [])
     ours = [id for id in ids if lane_of(id) is not None and hasattr(state.app, "askfirst")]
-    for id in ours:
-        _cancel(state.app.askfirst, id)
+    failed = [id for id in ours if not _cancel(state.app.askfirst, id)]
+    done = celery_control.ok(f"works {ours} revoked")
     if terminate or len(ours) < len(ids):
         others = ids if terminate else [id for id in ids if id not in ours]
-        return _celery_revoke(state, others, terminate=terminate, signal=signal, **kwargs)
-    return celery_control.ok(f"works {ours} revoked")
+        try:
+            done = _celery_revoke(state, others, terminate=terminate, signal=signal, **kwargs)
+        finally:
+            for id in ours:
+                # The ledger has the last word. Celery would ask it when a message comes, and again for its slot: of the
+                # two questions one would claim the work, and the other be told that it runs.
+                revoked.discard(id)
+    return celery_control.nok(f"works {failed} are not revoked: the ledger is away") if failed else done
 
 
 def _terminate(state: Any, signal: str, task_id: Any, **kwargs: Any) -> Any:
@@ -42,8 +49,11 @@ def _terminate(state: Any, signal: str, task_id: Any, **kwargs: Any) -> Any:
     return _revoke(state, task_id, terminate=True, signal=signal, **kwargs)
 
 
-def _cancel(runtime: Any, id: str) -> None:
+def _cancel(runtime: Any, id: str) -> bool:
+    """Whether the ledger knows."""
     try:
         runtime.ledger.cancel(id, Reason.REVOKED)
     except LedgerUnavailable as error:
         _log.error("%s could not be revoked: %s", id, error)
+        return False
+    return True

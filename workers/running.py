@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final, TypeGuard, TypeVar
 
 from billiard.common import terminate_handler_fired
+from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable, WorkTimeout
@@ -36,6 +37,7 @@ _FINISH_PATIENCE: Final = 300.0  # seconds a result outlives an outage of the le
 _LONGEST_MESSAGE: Final = 10_000  # characters; what callers get of an error's text
 _LONGEST_TRACEBACK: Final = 50_000
 _FINISH_PAUSE: Final = 0.5  # seconds between two tries
+_WORDS_OF_THE_POOL: Final = (TimeLimitExceeded, Terminated, WorkerLostError)  # on processes that ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What a run made: a value with its JSON, or an error, or a reason why it was given up."""
+    """What a run made: a value with its JSON, or an error; and why it was given up, if it was."""
 
     value: Any = None
     text: str = ""
@@ -82,8 +84,9 @@ def run_work(runtime: Runtime, work_type: WorkType, run: Run, payload: dict[str,
     finally:
         runtime.running.leave(run.fence)
         reporter.close()
-    if isinstance(product.error, SystemExit) and terminate_handler_fired():
-        raise product.error
+    if product.error is not None and terminate_handler_fired():
+        # With the exit code that the handler has noted. Were it to stay, it would put back whatever fails in it later.
+        raise SystemExit from product.error
     return _tell_celery(product, outcome, context)
 
 
@@ -111,15 +114,13 @@ def _run_and_normalise(runtime: Runtime, work_type: WorkType, context: WorkConte
         arguments = work_type.carrier.decode(json.dumps(payload))
         value = contextvars.copy_context().run(_call, work_type, context, arguments, runtime.resources)
         text = _encode_result(runtime, work_type, value)
-    except InterestLost as lost:
-        return Product(lost=context.token.reason or lost.reason)
-    except SystemExit as error:
-        # The pool process is told to end, and not by the work: that is the worker's affair, and no failure.
-        return Product(error=error, lost=context.token.reason or Reason.SHUTDOWN if terminate_handler_fired() else "")
     except BaseException as error:
         # Whatever it is, it is this work's: the slot and the ledger must learn that the run is over. Told to stop, a
-        # work may leave by any error, of a socket's timeout for example.
-        return Product(error=error, lost=context.token.reason)
+        # work may leave by any error, of a socket's timeout for example. So it may when its process is told to end:
+        # that is the worker's affair, and no failure. But while its own token has not tripped, an `InterestLost` is
+        # somebody else's, and an error like any other.
+        ends = Reason.SHUTDOWN if terminate_handler_fired() else ""
+        return Product(error=error, lost=context.token.reason or ends)
     return Product(value=value, text=text)
 
 
@@ -198,15 +199,20 @@ def _retry(runtime: Runtime, work_type: WorkType, run: Run, error: BaseException
 def _insist(write: Callable[[], Reply], run: Run) -> Reply | None:
     """Writes to the ledger, through an outage if need be."""
     give_up_at = time.monotonic() + _FINISH_PATIENCE
+    pause = 0.0
     while True:
         try:
+            time.sleep(pause)
             return write()
+        except SoftTimeLimitExceeded:
+            # Raised here by a signal, once. Whatever is written may be written twice.
+            _log.warning("%s: Celery's soft time limit is for the run, and that is over", run.id)
         except LedgerUnavailable as error:
             if time.monotonic() > give_up_at:
                 _log.critical("%s: the end of the run could not be written: %s", run.id, error)
                 return None
             _log.error("%s: the end of the run waits: %s", run.id, error)
-            time.sleep(_FINISH_PAUSE)
+            pause = _FINISH_PAUSE
 
 
 def _tell_celery(product: Product, outcome: Outcome | None, context: WorkContext) -> Any:
@@ -218,14 +224,15 @@ def _tell_celery(product: Product, outcome: Outcome | None, context: WorkContext
     if outcome.state in (State.CANCELLED, State.EXPIRED):
         raise Dropped(outcome.reason)
     if outcome.state is State.PENDING:
-        raise Dropped(f"failed and will be tried again: {product.error!r}" if product.error else outcome.reason)
+        tried = product.error is not None and not product.lost
+        raise Dropped(f"failed and will be tried again: {product.error!r}" if tried else outcome.reason)
     error = product.error
     raise error if _is_plain(error) else RuntimeError(repr(error))
 
 
 def _is_plain(error: BaseException | None) -> TypeGuard[Exception]:
     """Whether Celery takes it for a failure only: some errors take the pool process along, others are orders to it."""
-    return isinstance(error, Exception) and not isinstance(error, MemoryError | CeleryError)
+    return isinstance(error, Exception) and not isinstance(error, (MemoryError, CeleryError, *_WORDS_OF_THE_POOL))
 
 
 def describe_error(error: BaseException) -> str:

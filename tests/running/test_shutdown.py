@@ -12,6 +12,7 @@ from askfirst import Reason, State, submit_many, submit_work
 from askfirst.config import Settings
 from askfirst.interest.ledger import Ledger
 from askfirst.waiters.client import Client
+from askfirst.workers import create_app
 from tests.support import running
 from tests.support.eventually import eventually, stays
 from tests.support.fleet import Worker
@@ -159,6 +160,20 @@ def test_works_that_come_and_go_at_that_moment_do_not_hold_it_up(
     assert counts[State.COMPLETED] == len(log.runs())
     for waiter in waiters:
         waiter.cancel()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_flowers_button_ends_it_as_sigterm_does(
+    client: Client, lane: Lane, settings: Settings, start_traced: StartWorker, log: Log, pool: str
+) -> None:
+    worker = start_traced("w1", pool=pool, concurrency=2, changed=HURRY)
+    waiter = submit_work(running.trace, log=log.path, timeout=50)
+    log.wait_for("began")
+    with create_app(settings) as app:
+        app.control.shutdown()
+    assert ended_within(worker, DRAIN + GRACE + SLACK, time.monotonic()) == 0
+    assert [run.why for run in log.runs()] == [Reason.SHUTDOWN]
+    assert lane.state(waiter.id) is State.PENDING
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ DOWNSTREAM = {
     "limit": (running.read_within_limit, {"limit": 0.2}, OPERATION_TIMEOUT),
     "asyncio": (running.await_within, {"patience": 0.2}, "TimeoutError"),
     "asyncio, cancelled by others": (running.await_cancelled_by_others, {}, "asyncio.exceptions.CancelledError"),
+    "another context": (running.call_with_less_time, {}, "askfirst.tasks.token.InterestLost"),
 }
 WAITING = {
     "socket in steps": (running.read_in_steps, {}),

@@ -264,6 +264,13 @@ async def await_cancelled_by_others(ctx: WorkContext, log: Path) -> None:
 
 
 @work(timeout=60)
+def call_with_less_time(ctx: WorkContext, log: Path) -> None:
+    """Calls a work as the plain function that it is, with a context of its own, which runs out of time."""
+    with written_down(ctx, log):
+        trace(WorkContext(timeout=0.1), log.with_name("child"))
+
+
+@work(timeout=60)
 def ask_child(ctx: WorkContext, log: Path, seconds: float, patience: float) -> int:
     """Waits for a work of its own, which gets less time than it needs."""
     with written_down(ctx, log):

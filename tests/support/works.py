@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from billiard.exceptions import TimeLimitExceeded
 from pydantic import BaseModel
 
 from askfirst import Retry, WorkContext, submit_work, work
@@ -175,6 +176,23 @@ def time_out_by_itself() -> None:
 @work(timeout=30)
 def leave() -> None:
     sys.exit(3)
+
+
+@work(timeout=30)
+def raise_the_pools_word() -> None:
+    """Raises what Celery's pool says of a process that it has killed."""
+    raise TimeLimitExceeded
+
+
+@work(timeout=30)
+def stumble_on_the_way_out(ctx: WorkContext, proof: Path) -> None:
+    """At its first attempt it leaves by an error of its own when its process is told to end."""
+    note(proof, f"attempt {ctx.attempt} in {os.getpid()}")
+    if ctx.attempt == 1:
+        try:
+            time.sleep(20)
+        finally:
+            raise OSError("rollback on a closed connection")
 
 
 @work(timeout=30)

@@ -1,9 +1,11 @@
 """`@work` takes a function as it is, and refuses what could not be carried, with a text that names the place."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, InstanceOf
 
 from askfirst import InvalidWork, Retry, WorkContext, work
 from askfirst.config.units import LONGEST
@@ -145,14 +147,34 @@ class Opaque:
     """A class that pydantic knows nothing about."""
 
 
+@pytest.mark.parametrize("kind", [Opaque, Callable[[], None], InstanceOf[Opaque]], ids=["class", "call", "instance"])
 @pytest.mark.parametrize("where", ["argument", "result"])
-def test_an_annotation_that_json_cannot_carry_is_refused(where: str) -> None:
-    def takes(a: Opaque) -> None: ...
-    def gives() -> Opaque: ...  # type: ignore[empty-body]  # never called
+def test_an_annotation_that_json_cannot_carry_is_refused(where: str, kind: Any) -> None:
+    def takes(a: int) -> None: ...
+    def gives() -> int: ...  # type: ignore[empty-body]  # never called
 
+    takes.__annotations__["a"] = gives.__annotations__["return"] = kind
     with pytest.raises(InvalidWork, match="can't be carried as JSON") as refused:
         work(timeout=1, name="opaque")(takes if where == "argument" else gives)
     assert "\n" not in str(refused.value)
+
+
+class Early(BaseModel):
+    """Names a type that comes later in its module."""
+
+    later: "Later"
+
+
+@work(timeout=1, name="early")
+def early(a: Early) -> None: ...
+
+
+class Later(BaseModel):
+    x: int
+
+
+def test_a_model_may_name_a_type_that_is_defined_later() -> None:
+    assert work_type_of(early).carrier.decode('{"a": {"later": {"x": 1}}}') == {"a": Early(later=Later(x=1))}
 
 
 def test_two_functions_of_one_name_are_refused_and_the_first_is_named() -> None:

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from askfirst.interest.messages import KEPT, AsideMessage, BadMessage, Flaw, asi
 from askfirst.tasks import current_context
 from askfirst.tasks.checking import Problem
 from askfirst.waiters.client import Client
+from askfirst.workers import control
 from askfirst.workers.aside import Aside
 from tests.support import works
 from tests.support.door import Door, open_door
@@ -321,6 +323,24 @@ def test_a_message_replayed_when_its_work_has_ended_does_not_run(
     door.bring(json.dumps(message | {"headers": late}).encode())
     assert _ran == [(id, "good")]
     assert door.unanswered == 0
+
+
+@pytest.mark.parametrize("terminate", [False, True], ids=["revoke", "terminate"])
+def test_a_work_that_the_ledger_could_not_revoke_runs(
+    door: Door, message: dict[str, Any], monkeypatch: pytest.MonkeyPatch, terminate: bool
+) -> None:
+    """As when the ledger refuses to write, or Celery's own message came through another broker."""
+
+    def refuse(*_: object) -> None:
+        raise LedgerUnavailable("read-only")
+
+    id = message["headers"]["id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(door.app.askfirst.ledger, "cancel", refuse)
+        reply = control._revoke(SimpleNamespace(app=door.app), id, terminate=terminate)
+    assert reply == {"error": f"works ['{id}'] are not revoked: the ledger is away"}
+    door.bring(json.dumps(message).encode())
+    assert _ran == [(id, "good")]
 
 
 # What is kept

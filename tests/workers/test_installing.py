@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from celery import Celery
+from kombu.transport.redis import Channel
 
 from askfirst import State, submit_work
+from askfirst.config import Settings, SettingsError
 from askfirst.waiters.client import Client
+from askfirst.workers import install
+from askfirst.workers.app import _consume_lanes
 from tests.support import works
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker, lines
@@ -16,9 +22,12 @@ from tests.support.servers import RedisServer
 PROJECT = """
 import askfirst
 from celery import Celery
+from kombu.transport.redis import Channel
 from tests.support import works
 from tests.support.works import note
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 app = Celery("proj", broker={broker!r}, backend={broker!r})
 app.conf.result_expires = 60
@@ -97,3 +106,42 @@ def test_a_worker_told_its_queues_serves_those_only(
     status = other.status()
     assert status is not None
     assert status.state is State.PENDING
+
+
+MOVED: dict[str, Any] = {"global_keyprefix": "proj:", "sep": ":", "priority_steps": [0, 5, 9]}
+
+
+@pytest.mark.parametrize("option", MOVED)
+def test_an_app_that_looks_for_messages_elsewhere_is_refused(option: str) -> None:
+    app = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
+    app.conf.broker_transport_options = {option: MOVED[option]}
+    with pytest.raises(SettingsError, match=f"expected broker_transport_options without {option}: "):
+        install(app, Settings())
+
+
+def test_an_app_that_does_not_read_json_is_refused() -> None:
+    app = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
+    app.conf.accept_content = ["msgpack"]
+    with pytest.raises(SettingsError, match="expected accept_content to have 'json'"):
+        install(app, Settings())
+
+
+def test_an_app_with_more_priorities_is_welcome() -> None:
+    app = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
+    app.conf.broker_transport_options = {"global_keyprefix": "", "sep": Channel.sep, "priority_steps": list(range(10))}
+    assert install(app, Settings()).broker_url == "redis://127.0.0.1:1/0"
+    assert set(Channel.priority_steps) >= {0, 3, 6}, "kombu's own"
+
+
+@pytest.mark.parametrize("chosen", [False, True], ids=["all", "-Q"])
+def test_a_lane_is_declared_as_those_who_ring_declare_it(chosen: bool) -> None:
+    """RabbitMQ refuses a queue that is declared in two ways."""
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.task_queue_max_priority = 9
+    app.conf.task_create_missing_queue_type = "quorum"
+    install(app, Settings(redis_url="redis://127.0.0.1:1/0"))
+    if chosen:
+        app.amqp.queues.select(["askfirst.default", "other"])
+    _consume_lanes(SimpleNamespace(app=app, askfirst_queues_chosen=chosen))
+    assert app.amqp.queues.consume_from["askfirst.default"].queue_arguments is None
+    assert not chosen or app.amqp.queues.consume_from["other"].queue_arguments["x-max-priority"] == 9

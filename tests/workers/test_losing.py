@@ -63,6 +63,15 @@ def test_a_work_whose_process_was_killed_runs_again(fleet: Fleet, proof: Path) -
     assert [line.rpartition(" in ")[0] for line in lines(proof)[:2]] == ["began attempt 1", "began attempt 2"]
 
 
+@pytest.mark.parametrize("fleet", ["prefork"], indirect=True)
+def test_a_work_that_stumbles_when_its_process_is_told_to_end_runs_again(fleet: Fleet, proof: Path) -> None:
+    waiter = submit_work(works.stumble_on_the_way_out, proof=proof)
+    eventually(lambda: lines(proof), what="it runs")
+    os.kill(int(lines(proof)[0].split()[-1]), signal.SIGTERM)
+    assert waiter.result(timeout=10) is None
+    assert [line.rpartition(" in ")[0] for line in lines(proof)] == ["attempt 1", "attempt 2"]
+
+
 # Workers
 
 

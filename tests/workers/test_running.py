@@ -161,6 +161,14 @@ def test_sys_exit_fails_that_work_and_takes_nothing_along(fleet: Fleet) -> None:
     assert fleet.worker.children == processes
 
 
+def test_an_error_that_is_the_pools_word_is_the_works_own_and_costs_no_slot(fleet: Fleet) -> None:
+    for _ in range(2 * fleet.slots):
+        error = submit_work(works.raise_the_pools_word).exception(timeout=10)
+        assert isinstance(error, WorkFailed)
+        assert error.error_type == "billiard.exceptions.TimeLimitExceeded"
+    assert submit_work(works.add, a=1).result(timeout=10) == 2
+
+
 # Retries
 
 

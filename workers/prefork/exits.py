@@ -2,8 +2,8 @@
 
 Linux closes the files of a process before it can be waited for. Celery looks when they close, and if that was a moment
 too early it takes the process for alive until its timer comes round, up to five seconds later: what is sent to it
-meanwhile waits. And for each process that has ended Celery frees a slot, for an idle one too: the next work that asks
-would wait for a process that is at another.
+meanwhile waits. And for each process that has ended Celery frees a slot, for one that had none too: for an idle one,
+or for one that was to end after its last job. The next work that asks would wait for a process that is at another.
 """
 
 from __future__ import annotations
@@ -22,6 +22,16 @@ def see_exits(pool: Any, semaphore: Any) -> None:
     celerys = getattr(processes, "_event_process_exit", None)
     if celerys is None:
         return
+
+    def maintain() -> None:
+        joined = processes._join_exited_workers()
+        processes._repopulate_pool(joined)
+        for _ in joined:
+            # One that has told of its last result has freed its slot with it, and another job has it by now.
+            if len(processes._cache) < semaphore.initial_value:
+                semaphore.release()
+
+    processes._maintain_pool = maintain  # billiard's, but for the condition
 
     def look(hub: Any, process: Any, pause: float = _AGAIN) -> None:
         celerys(hub, process)

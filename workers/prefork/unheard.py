@@ -66,5 +66,11 @@ class Unheard:
             claim.forgotten = claim.id not in known
 
     def _idle(self, at_work: set[int | None]) -> set[int]:
-        """The processes that have accepted nothing."""
-        return set(self._runtime.pool.info["processes"]) - at_work - {claim.pid for claim in self._runtime.claims()}
+        """The processes that have accepted nothing, but for those that are not up yet: Celery sees to these."""
+        pool = self._runtime.pool
+        pids = set(pool.info["processes"])
+        # Where Celery has an event loop each process says that it is up, as soon as it has loaded what it needs.
+        up = getattr(pool._pool, "_fileno_to_inq", None)
+        if up is not None:
+            pids &= {process.pid for process in list(up.values())}
+        return pids - at_work - {claim.pid for claim in self._runtime.claims()}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from billiard.pool import EX_RECYCLE
 
 from askfirst.workers.prefork.exits import see_exits
 from tests.support.eventually import eventually
@@ -66,3 +67,30 @@ def test_the_end_of_a_busy_process_frees_its_slot(pool: Pool) -> None:
     killed(pool, running._worker_pid)
     eventually(lambda: pool.turn() and failed, what="its end is told")
     assert pool.semaphore.value == PROCESSES
+
+
+def test_a_process_that_ends_after_its_last_job_frees_its_slot_once(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next job has taken the slot when the last one ended, and others wait."""
+    asked: list[int] = []
+    running = [pool.apply(time.sleep, 1.0) for _ in range(PROCESSES)]
+    pool.semaphore.acquire(asked.append, 1)
+    monkeypatch.setattr(pool.processes, "_join_exited_workers", lambda shutdown=False: [EX_RECYCLE])
+    monkeypatch.setattr(pool.processes, "_repopulate_pool", lambda exitcodes: None)
+    pool.processes.maintain_pool()
+    assert asked == []
+    monkeypatch.undo()
+    eventually(lambda: pool.turn() and running[0].ready(), what="one ends")
+    assert asked == [1]
+
+
+def test_the_end_of_a_busy_process_lets_the_next_ask(pool: Pool) -> None:
+    asked: list[int] = []
+    running = [pool.apply(time.sleep, 20.0, error_callback=lambda _: None) for _ in range(PROCESSES)]
+    eventually(lambda: pool.turn() and all(job._accepted for job in running), what="they run")
+    for number in range(PROCESSES):
+        pool.semaphore.acquire(asked.append, number)
+    killed(pool, running[0]._worker_pid)
+    eventually(lambda: pool.turn() and asked, what="its slot is taken")
+    assert asked == [0]

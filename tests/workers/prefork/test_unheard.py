@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery.signals import worker_process_init
 
 from askfirst.config import Settings
 from askfirst.workers.prefork import unheard
@@ -28,13 +29,17 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
         yield pool
 
 
-@pytest.fixture
-def runtime(pool: Pool) -> Runtime:
+def runtime_of(pool: Pool) -> Runtime:
     """A worker that has a claim on work a."""
     runtime = Runtime(Settings(), None, own=True)
     runtime.pool, runtime.killable = pool.celerys, True
     runtime.add_claim(Claim("a", fence="1:a", deadline_at=0.0, grace=5.0, kill=lambda: None))
     return runtime
+
+
+@pytest.fixture
+def runtime(pool: Pool) -> Runtime:
+    return runtime_of(pool)
 
 
 def heard(pool: Pool, runtime: Runtime) -> Any:
@@ -101,3 +106,26 @@ def test_a_work_that_runs_is_left_in_peace_while_the_loop_hangs_and_hears_nothin
     eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), what="it ends")
     assert job.successful()
     assert pool.pids == before
+
+
+def load_slowly(**_: Any) -> None:
+    """As a process that reads a model into its memory before it is up."""
+    time.sleep(3 * SILENCE)
+
+
+def test_processes_that_are_not_up_yet_are_left_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unheard, "SILENCE", SILENCE)
+    worker_process_init.connect(load_slowly)  # the processes inherit it
+    try:
+        with pool_on_a_loop() as pool:
+            before = list(pool.pids)
+            pool.celerys.register_with_event_loop(pool.hub)
+            pool.hub.call_repeatedly(SILENCE / 20, lambda: None)  # as what happens in a worker, it makes the loop turn
+            runtime = runtime_of(pool)
+            job = heard(pool, runtime)
+            silent = Unheard(runtime, pool.hub)
+            eventually(lambda: pool.turn() and (silent.rescue() or job.ready()), within=20, what="it ends")
+            assert job.successful()
+            assert pool.pids == before
+    finally:
+        worker_process_init.disconnect(load_slowly)
