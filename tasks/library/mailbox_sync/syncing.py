@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from .backoff import Pace
 from .errors import SourceError
 from .index import FolderRecord, Index
-from .mailboxes import ConnectionLost, Described, Fetched, Folder, FolderState, Refused, Source
+from .mailboxes import ConnectionLost, Described, Fetched, Folder, FolderState, PutOff, Refused, Source
 from .options import SyncContext
 from .summary import summarise, unreadable
 from .tally import Tally
@@ -155,7 +155,7 @@ class Sync:
         if failure is None:
             self._pace.succeeded()
             return []
-        if isinstance(failure, Refused | ConnectionLost):
+        if isinstance(failure, Refused | ConnectionLost) and not isinstance(failure, PutOff):
             self._pace.failed([message.uid for message in left])
         if not isinstance(failure, Refused):
             raise failure

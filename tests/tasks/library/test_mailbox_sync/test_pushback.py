@@ -42,6 +42,31 @@ def test_a_command_that_is_put_off_is_asked_again_later(new_account, sync, proxy
     assert report.connections == (1 if command == "AUTHENTICATE" else 1 + len(codes))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "NO [OVERQUOTA] Account exceeded command or bandwidth limits.",
+        "* BYE [OVERQUOTA] Account exceeded command or bandwidth limits.",  # Gmail
+        "BAD [LIMIT] slow down",
+        "NO Request is throttled. Suggested Backoff Time: 299910 milliseconds",  # Exchange Online
+        "BAD Request is throttled. Suggested Backoff Time: 89117 milliseconds",
+    ],
+)
+@pytest.mark.parametrize("asked_for", ["BODY.PEEK[]", "RFC822.SIZE"])
+def test_a_server_that_asks_for_patience_again_and_again_costs_no_message(
+    new_account, sync, proxy, index, said, asked_for
+):
+    account, put_off = new_account(60), iter([said] * 10)
+    proxy.answer = lambda command: next(put_off, None) if asked_for in command else None
+    ctx = Waits()
+    report = sync(account.url(port=proxy.port), ctx)
+    assert index.mail() == account.mail()
+    assert report.fetched == 60
+    assert len(ctx.slept) == 10
+    # No message given up has counted as progress in between.
+    assert max(ctx.slept) > 16 * backoff.FIRST_DELAY
+
+
 def test_a_server_that_says_bye_first_is_asked_again_later(account, sync, proxy, index):
     proxy.greeting = lambda number: "* BYE [UNAVAILABLE] too many of you" if number <= 3 else None
     ctx = Waits()
