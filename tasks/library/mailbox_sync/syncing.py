@@ -26,7 +26,6 @@ class Sync:
     def __init__(self, ctx: SyncContext, index: Index, batch: int) -> None:
         self._ctx = ctx
         self._index = index
-        self._batch = batch
         self._pace = Pace(batch)
         self.tally = Tally(ctx, before=index.count())
 
@@ -109,7 +108,10 @@ class Sync:
         """Fetches messages and adds them, in the order of their UIDs."""
         indexed = self._index.count(record)
         self.tally.reach(record.name, indexed)
-        for asked in _slices(uids, self._batch):
+        start = 0
+        while start < len(uids):
+            asked = uids[start : start + self._pace.size]
+            start += len(asked)
             self._ctx.check()
             pending = deque(self._describe(folder, asked))
             while pending:
@@ -125,7 +127,14 @@ class Sync:
             return folder.describe(uids)
         except Refused:
             if len(uids) == 1:
-                return [Described(uids[0], flags="", received_at=None, size=0)]
+                return [_undescribed(uids[0])]
+        except PutOff:
+            raise
+        except ConnectionLost:
+            if len(uids) == 1 and self._pace.hopeless(uids[0]):
+                return [_undescribed(uids[0])]  # nor is its text asked for: that is noted
+            self._pace.failed(uids)
+            raise
         middle = len(uids) // 2
         return self._describe(folder, uids[:middle]) + self._describe(folder, uids[middle:])
 
@@ -177,3 +186,7 @@ class Sync:
 
 def _slices(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     return (uids[start : start + size] for start in range(0, len(uids), size))
+
+
+def _undescribed(uid: int) -> Described:
+    return Described(uid, flags="", received_at=None, size=0)

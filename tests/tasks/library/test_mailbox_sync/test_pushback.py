@@ -148,6 +148,27 @@ def test_a_message_on_which_the_server_dies_each_time_is_noted_and_left(account,
         (77, "it can't be fetched: each time the server fails")
     ]
     assert set(proxy.delivered.values()) == {1}
+    described = {uid: items[:3] for uid, items in account.mail().items()}
+    assert {uid: items[:3] for uid, items in index.mail().items()} == described
+
+
+def test_a_message_on_which_the_server_dies_as_it_is_described_is_noted_and_left(account, sync, proxy, index):
+    """For its size a server has to read it."""
+
+    def rewrite(line: bytes) -> bytes:
+        if b"RFC822.SIZE" in line and b"UID 77 " in line:
+            raise ConnectionResetError
+        return line
+
+    proxy.rewrite = rewrite
+    report = sync(account.url(port=proxy.port), Waits(timeout=20))
+    assert (report.messages, report.fetched) == (SMALL, SMALL - 1)
+    assert index.rows("SELECT uid, problem FROM mail WHERE problem LIKE '%fetched%'") == [
+        (77, "it can't be fetched: each time the server fails")
+    ]
+    assert set(proxy.delivered.values()) == {1}
+    proxy.rewrite = lambda line: line
+    assert sync(account.url(port=proxy.port)).added == 0
 
 
 def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, proxy, index):
