@@ -150,6 +150,7 @@ class Sync:
         """Fetches some messages and keeps what came, however it ends. Returns those to ask for again."""
         if len(group) == 1 and self._pace.hopeless(group[0].uid):
             self._keep_unreadable(record, group[0], "each time the server fails")
+            self._pace.give_up(group[0].uid)
             return []
         arrived: list[Fetched] = []
         failure = None

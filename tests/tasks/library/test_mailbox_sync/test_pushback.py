@@ -171,6 +171,16 @@ def test_a_message_on_which_the_server_dies_as_it_is_described_is_noted_and_left
     assert sync(account.url(port=proxy.port)).added == 0
 
 
+def test_a_message_that_is_given_up_costs_none_of_the_same_number_in_another_folder(new_account, sync, proxy, index):
+    account = new_account(1)
+    account.deliver([b"Message-ID: <other@example>\r\n\r\n"], folder="Other")
+    proxy.fate = lambda number, uid: Fate.CUT if number <= 3 else Fate.PASS
+    assert sync(account.url("", port=proxy.port), Waits()).fetched == 1
+    assert index.rows("SELECT folder FROM mail WHERE problem LIKE '%fetched%'") == [("INBOX",)]
+    assert index.mail("Other") == account.mail("Other")
+    assert len(index.uids("INBOX")) == 1
+
+
 def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, proxy, index):
     expunged = threading.Event()
 
