@@ -30,6 +30,8 @@ _SLICE = 0.1
 _CHUNK = 64 * 1024
 # The million bytes of imaplib's own readline are too few for the answer to a search in a large folder.
 _LONGEST_LINE = 64 * 1024 * 1024
+# More than any message that is asked for whole: what a server says of its size needn't be true.
+_LONGEST_LITERAL = 64 * 1024 * 1024
 
 # Codes of RFC 5530, and what large providers say, that ask for patience.
 _ASKS_FOR_PATIENCE = frozenset({"INUSE", "LIMIT", "OVERQUOTA", "THROTTLED", "UNAVAILABLE"})
@@ -116,6 +118,8 @@ class Connection(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """Exactly so many bytes."""
+        if size > _LONGEST_LITERAL:
+            raise self.abort(f"a literal has more than {_LONGEST_LITERAL:,} bytes")
         while len(self._received) < size:
             self._receive()
         return self._take(size)

@@ -1,13 +1,14 @@
 """A server that pushes back is left alone for a while, and asked again as long as there is time."""
 
 import contextlib
+import re
 import threading
 from collections import Counter
 
 import pytest
 
 from askfirst.tasks import InterestLost, Token, WorkContext
-from askfirst.tasks.library.mailbox_sync import ServerUnavailable, backoff
+from askfirst.tasks.library.mailbox_sync import ServerUnavailable, backoff, connection
 from tests.support.eventually import eventually
 from tests.support.servers import free_port
 from tests.tasks.library.test_mailbox_sync.conftest import SMALL
@@ -179,6 +180,20 @@ def test_a_message_that_is_given_up_costs_none_of_the_same_number_in_another_fol
     assert index.rows("SELECT folder FROM mail WHERE problem LIKE '%fetched%'") == [("INBOX",)]
     assert index.mail("Other") == account.mail("Other")
     assert len(index.uids("INBOX")) == 1
+
+
+def test_a_message_that_has_more_bytes_than_the_server_said_is_kept_in_no_memory(
+    new_account, sync, proxy, index, monkeypatch
+):
+    monkeypatch.setattr(connection, "_LONGEST_LITERAL", 200_000)
+    account = new_account(0)
+    account.deliver([b"Message-ID: <1@x>\r\n\r\n", b"\r\n" + b"x\r\n" * 100_000, b"Message-ID: <3@x>\r\n\r\n"])
+    proxy.rewrite = lambda line: re.sub(rb"RFC822.SIZE \d+", b"RFC822.SIZE 100", line)
+    assert sync(account.url(port=proxy.port), Waits()).fetched == 2
+    assert index.rows("SELECT uid, problem FROM mail WHERE problem LIKE '%fetched%'") == [
+        (2, "it can't be fetched: each time the server fails")
+    ]
+    assert index.uids() == [1, 2, 3]
 
 
 def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, proxy, index):
