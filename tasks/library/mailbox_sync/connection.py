@@ -102,7 +102,10 @@ class Connection(imaplib.IMAP4):
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         """Connects."""
         self.host, self.port = host, port
-        self.sock = socket.create_connection((host, port), self._at_most(_CONNECT_SECONDS))
+        try:
+            self.sock = socket.create_connection((host, port), self._at_most(_CONNECT_SECONDS))
+        except UnicodeError as error:
+            raise SourceError(f"{host}: no host can have that name") from error
         if self._address.tls:
             self._encrypt()
 

@@ -31,9 +31,7 @@ class Sync:
 
     def run(self, source: Source) -> None:
         """Synchronises all folders. Raises SourceError, ConnectionLost, IndexFileError, and what the context raises."""
-        names = source.folders()
-        if not names:
-            raise SourceError("the mailbox has no folders")
+        names = _folders(source)
         gone = set(self._index.folders()) - set(names)
         self.tally.expunged += self._index.drop(gone)
         looked = {name: self._look(source, name) for name in names}
@@ -183,6 +181,16 @@ class Sync:
         summary = unreadable(why)
         self._index.add(record, [(described, summary)], described.uid + 1)
         self.tally.add(record.name, described.uid, summary, None)
+
+
+def _folders(source: Source) -> list[str]:
+    try:
+        names = source.folders()
+    except Refused as refusal:
+        raise SourceError(f"the folders can't be listed: {refusal}") from refusal
+    if not names:
+        raise SourceError("the mailbox has no folders")
+    return names
 
 
 def _slices(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
