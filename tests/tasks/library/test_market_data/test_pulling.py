@@ -1,5 +1,6 @@
 """A day of an exchange is in the table once, whole and as the source gives it, or the table is as it was."""
 
+import gzip
 import sqlite3
 import threading
 from datetime import UTC, date, datetime
@@ -57,6 +58,14 @@ def test_what_may_be_missing_is_null_and_what_nobody_asked_for_is_left_out(pull,
     assert target.execute("SELECT * FROM market_data") == [("XNYS", "2026-03-02", "A", None, None, None, 1.5, None)]
 
 
+@pytest.mark.parametrize("split", [len(csv_text()), 10, 60])
+def test_all_members_of_a_gzip_are_read(pull, source, target, split):
+    members = [part for part in (csv_text()[:split], csv_text()[split:]) if part]
+    source.answers = [give(b"".join(map(gzip.compress, members)), Content_Encoding="gzip")]
+    assert pull().bytes == len(csv_text())
+    assert target.closes() == CLOSES
+
+
 def test_a_pull_takes_the_place_of_the_one_before_and_of_nothing_else(pull, source, target):
     pull()
     pull(exchange="XLON")
@@ -108,6 +117,8 @@ def unchanged(pull, target):
         (cut(), "peer closed connection"),
         (hang_up, "disconnected"),
         (give(b"not zipped", Content_Encoding="gzip"), "decompressing"),
+        (give(gzip.compress(csv_text())[:-8], Content_Encoding="gzip"), "its gzip is cut off"),
+        (give(gzip.compress(csv_text()) + gzip.compress(b"")[:-1], Content_Encoding="gzip"), "its gzip is cut off"),
     ],
 )
 def test_a_source_that_fails_is_to_be_asked_again(pull, source, unchanged, answer, said):
@@ -176,6 +187,7 @@ def test_past_its_own_deadline_a_pull_is_not_wanted(pull, source, unchanged):
         (give(b"symbol,close,date\nA,1,2026-02-27\n"), "row 1: expected date to be 2026-03-02, got '2026-02-27'"),
         (give(b"symbol,close\n\xff,1\n"), "expected UTF-8"),
         (endless, "its end can't be told from a break"),
+        (give(gzip.compress(gzip.compress(csv_text())), Content_Encoding="gzip, gzip"), "expected no Content-Encoding"),
     ],
 )
 def test_wrong_content_is_refused(pull, source, unchanged, answer, said):
@@ -184,8 +196,10 @@ def test_wrong_content_is_refused(pull, source, unchanged, answer, said):
         pull()
 
 
-def test_too_large_an_answer_is_refused(pull, source, unchanged, monkeypatch):
+@pytest.mark.parametrize("answer", [give_rows(), give(gzip.compress(csv_text()), Content_Encoding="gzip")])
+def test_too_large_an_answer_is_refused(pull, source, unchanged, monkeypatch, answer):
     monkeypatch.setattr(fetching, "LARGEST", 50)
+    source.answers = [answer]
     with pytest.raises(WrongContent, match="more than 50 bytes"):
         pull()
 
