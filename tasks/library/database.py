@@ -1,5 +1,6 @@
 """A database: its URL checked, connections opened, and transactions that cover the making of tables too."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,10 +62,12 @@ class Database:
         except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise self._refusal("expected database to be an SQLAlchemy URL, such as sqlite:///flights.db") from None
         if url.get_backend_name() == "sqlite":
-            if url.database in (None, "", ":memory:"):
+            database = url.database or ":memory:"
+            if ":memory:" in database or url.query.get("mode") == "memory":
                 raise self._refusal("expected a database that outlives the work, got SQLite in memory")
-            folder = Path(str(url.database)).parent
-            if not str(url.database).startswith("file:") and not folder.is_dir():
+            folder = Path(database).parent
+            # Path.is_dir() would raise where nobody lets us look.
+            if not database.startswith("file:") and not os.path.isdir(folder):
                 raise self._refusal(f"the folder of the SQLite database doesn't exist: {folder}")
         return url
 
@@ -75,6 +78,8 @@ class Database:
             engine = create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args=options)
         except (ArgumentError, ImportError) as error:
             raise self._refusal(f"{self.name}: no usable driver: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise self._refusal(f"{self.name}: an option in its query can't be used: {error}") from None
         if engine.dialect.is_async:
             raise self._refusal(f"{self.name}: expected a driver without asyncio, got {engine.dialect.driver}")
         return engine

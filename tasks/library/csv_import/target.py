@@ -1,8 +1,8 @@
 """The target table: filled as a whole, or left exactly as it was."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect
@@ -64,7 +64,7 @@ class Target:
         dialect = self._engine.dialect.name
         if self._if_exists == "replace" and dialect not in _IN_PLACE | CAN_REPLACE:
             raise TargetError(f"{self.database}: a table of {dialect} can't be replaced in one step: drop it first")
-        if dialect == "sqlite" and not Path(str(self._database.url.database)).exists():
+        if dialect == "sqlite" and not os.path.exists(str(self._database.url.database)):
             return  # to look into it would make it
         with self._database.errors():
             self._look()

@@ -123,6 +123,6 @@ def _retry_after(headers: httpx.Headers) -> float | None:
         # By the server's own clock, where it tells the time.
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         seconds = (parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(math.ceil(seconds), 0)

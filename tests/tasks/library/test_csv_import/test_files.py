@@ -126,6 +126,11 @@ def test_a_missing_file_a_folder_and_a_pipe_are_refused(import_csv, tmp_path):
         import_csv(tmp_path / "pipe")
 
 
+def test_a_path_that_can_not_be_is_refused(import_csv, tmp_path):
+    with pytest.raises(SourceError, match="can't be read: embedded null byte"):
+        import_csv(tmp_path / "a\0b.csv")
+
+
 def test_a_zip_archive_of_several_files_or_none_is_refused(import_csv, tmp_path):
     with pytest.raises(SourceError, match="one file in it, got 2"):
         import_csv(zipped(tmp_path / "two.zip", **{"a.csv": TEXT, "b.csv": TEXT}))

@@ -140,6 +140,10 @@ def test_a_source_that_is_not_there_is_to_be_asked_again(pull, unchanged):
         ({"Retry_After": "Mon, 02 Mar 2026 21:30:09 GMT", "Date": "Mon, 02 Mar 2026 21:30:00 GMT"}, 9),
         ({"Retry_After": "Mon, 02 Mar 2026 21:00:00 GMT", "Date": "Mon, 02 Mar 2026 21:30:00 GMT"}, 0),
         ({"Retry_After": "soon"}, None),
+        (
+            {"Retry_After": "Mon, 02 Mar 99999999999999999999 21:30:09 GMT", "Date": "Mon, 02 Mar 2026 21:30:00 GMT"},
+            None,
+        ),
     ],
 )
 def test_when_to_come_again_is_told(pull, source, monkeypatch, headers, wait):
