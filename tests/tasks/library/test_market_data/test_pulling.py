@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from askfirst.tasks import InterestLost, Token, WorkContext
 from askfirst.tasks.library.market_data import (
@@ -258,15 +258,25 @@ def test_others_that_hold_the_database_are_waited_for(pull, target):
     assert pull().replaced == 5
 
 
-def test_another_pull_that_was_faster_is_looked_at_again(pull, source, target, monkeypatch):
-    """As on PostgreSQL, where both find nothing to replace and the second one's rows are there already."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        # On PostgreSQL, where both find nothing to replace, the second one's rows are there already, or its table.
+        IntegrityError("INSERT", {}, Exception("duplicate key")),
+        ProgrammingError("CREATE TABLE", {}, Exception("already exists")),
+        # MySQL's words for a deadlock of two exchanges in an empty table, and for a table that is there already.
+        OperationalError("INSERT", {}, Exception("(1213, 'Deadlock found when trying to get lock')")),
+        OperationalError("CREATE TABLE", {}, Exception('(1050, "Table already exists")')),
+    ],
+)
+def test_another_pull_that_was_faster_is_looked_at_again(pull, source, target, monkeypatch, error):
     replace, tries = storing._replace, []
 
     def clash(*arguments):
         tries.append(1)
         if len(tries) == 1:
             replace(*arguments)
-            raise IntegrityError("INSERT", {}, Exception("duplicate key"))
+            raise error
         return replace(*arguments)
 
     monkeypatch.setattr(storing, "_replace", clash)
