@@ -29,9 +29,16 @@ class RowReader:
     def __init__(self, file: CsvFile, lines: Iterable[str], delimiter: str, max_errors: int) -> None:
         self._file = file
         self._max_errors = max_errors
-        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        # Of the row that is being read.
+        self._quotes = 0
+        self._reader = csv.reader(self._counted(lines), delimiter=delimiter, strict=True)
         self.malformed: list[MalformedRow] = []
         self.header = self._read_header()
+
+    def _counted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self._quotes += line.count('"')
+            yield line
 
     def batches(self, size: int) -> Iterator[list[list[str]]]:
         """The rows, in batches of at most `size`; a batch may be empty where all its rows were malformed or blank."""
@@ -40,6 +47,7 @@ class RowReader:
         seen = 0
         while True:
             line = reader.line_num + 1
+            self._quotes = 0
             try:
                 row = next(reader)
             except StopIteration:
@@ -79,10 +87,16 @@ class RowReader:
     def _reject_unreadable(self, line: int, problem: str) -> None:
         for start, meaning in _FATAL.items():
             if problem.startswith(start):
-                self.malformed.append(MalformedRow(line=line, problem=meaning))
-                raise self._too_many()
+                raise self._lost(line, meaning)
+        # The rest of the line was dropped, with what may open a text that goes on in the next.
+        if self._quotes % 2:
+            raise self._lost(line, f"{problem}, and a quote opened in it isn't closed")
         last = self._reader.line_num
         self._reject(line, problem if last == line else f"{problem} (it goes on to line {last})")
+
+    def _lost(self, line: int, problem: str) -> MalformedRows:
+        self.malformed.append(MalformedRow(line=line, problem=problem))
+        return self._too_many()
 
     def _reject(self, line: int, problem: str) -> None:
         self.malformed.append(MalformedRow(line=line, problem=problem))
