@@ -30,7 +30,8 @@ class Database:
     """A database by its SQLAlchemy URL, with an engine that keeps no connection open.
 
     Whatever is wrong with it, and what it objects to inside `errors()`, is raised as a `refusal`, which shows neither
-    its password nor its rows.
+    its password nor its rows; but MySQL names a value that a key already has, or that a column doesn't take, in the
+    one line that is shown.
     """
 
     def __init__(self, url: str, refusal: type[Exception]) -> None:
