@@ -1,5 +1,6 @@
 """A database: its URL checked, connections opened, and transactions that cover the making of tables too."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ class Database:
     """A database by its SQLAlchemy URL, with an engine that keeps no connection open.
 
     Whatever is wrong with it, and what it objects to inside `errors()`, is raised as a `refusal`, which shows neither
-    its password nor its rows.
+    its password nor its rows; but MySQL names a value that a key already has, or that a column doesn't take, in the
+    one line that is shown.
     """
 
     def __init__(self, url: str, refusal: type[Exception]) -> None:
@@ -61,10 +63,12 @@ class Database:
         except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise self._refusal("expected database to be an SQLAlchemy URL, such as sqlite:///flights.db") from None
         if url.get_backend_name() == "sqlite":
-            if url.database in (None, "", ":memory:"):
+            database = url.database or ":memory:"
+            if ":memory:" in database or url.query.get("mode") == "memory":
                 raise self._refusal("expected a database that outlives the work, got SQLite in memory")
-            folder = Path(str(url.database)).parent
-            if not str(url.database).startswith("file:") and not folder.is_dir():
+            folder = Path(database).parent
+            # Path.is_dir() would raise where nobody lets us look.
+            if not database.startswith("file:") and not os.path.isdir(folder):
                 raise self._refusal(f"the folder of the SQLite database doesn't exist: {folder}")
         return url
 
@@ -75,6 +79,8 @@ class Database:
             engine = create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args=options)
         except (ArgumentError, ImportError) as error:
             raise self._refusal(f"{self.name}: no usable driver: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise self._refusal(f"{self.name}: an option in its query can't be used: {error}") from None
         if engine.dialect.is_async:
             raise self._refusal(f"{self.name}: expected a driver without asyncio, got {engine.dialect.driver}")
         return engine

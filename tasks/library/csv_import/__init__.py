@@ -52,10 +52,17 @@ def csv_import(
     """Import a CSV file into a table of a database; whatever goes wrong, the table is left exactly as it was.
 
     `source`, a path on the worker's machine, is plain, gzip, bzip2, xz or a zip archive of one file; its first line
-    names the columns, blank lines are skipped. `database` is an SQLAlchemy URL; operators see it in the payload, so
-    leave the password to the driver's own password file. `delimiter` is found out unless given. What is in
-    `null_values` becomes NULL, times with an offset become UTC. `if_exists` says what becomes of a table that exists.
-    Up to `max_errors` malformed rows are left out and reported.
+    names the columns, blank lines are skipped. `table` is a name in the default schema: a point in it is a part of it.
+    `database` is an SQLAlchemy URL; operators see it in the payload, so leave the password to the driver's own password
+    file. `delimiter` is found out unless given. What is in `null_values` becomes NULL, times with an offset become UTC;
+    of a number with a point or an exponent a new table keeps some 16 digits. `if_exists` says what becomes of a table
+    that exists. Up to `max_errors` malformed rows are left out and reported.
+
+    What a work has committed it doesn't do again, whenever its worker dies: in the same transaction it leaves a
+    receipt, in a table `csv_import_receipts`, which is made if it isn't there; later imports sweep it out a day after
+    the work's deadline. Two gaps remain. MySQL gives a new table its name an instant before the receipt can be written:
+    an import that is killed in between finds that table when it is made again. And where a connection breaks in the
+    commit, and the database can't be asked any more, an import fails that may have been made.
 
     Raises SourceError, MalformedRows and TargetError, all of them CsvImportError.
     """

@@ -1,7 +1,8 @@
 """Column types, narrowed down over the whole file: not one value of the second pass can fail to fit.
 
 A type is chosen only where it keeps what the text says: "007" and "+49" stay text, and so does an integer that neither
-64 bits nor a float can hold exactly.
+64 bits nor a float can hold exactly. The one exception: of a number with a point or an exponent a float keeps some 16
+digits.
 """
 
 import re

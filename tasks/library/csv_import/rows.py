@@ -10,6 +10,9 @@ from .source import CsvFile
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_CHARACTERS = 2**16
+# What a batch may hold beside its number of rows, for long texts mustn't end up in memory whole; a single row that has
+# more is too long to be true.
+_BATCH_CHARACTERS = 16 * 2**20
 # How many malformed rows a failed import names.
 _LISTED = 20
 
@@ -23,23 +26,35 @@ _FATAL = {
 class RowReader:
     """One reading of a file's rows.
 
-    Raises SourceError where there is no usable header, MalformedRows past `max_errors` malformed rows.
+    Raises SourceError without a usable header or for an endless row, MalformedRows past `max_errors` malformed rows.
     """
 
     def __init__(self, file: CsvFile, lines: Iterable[str], delimiter: str, max_errors: int) -> None:
         self._file = file
         self._max_errors = max_errors
-        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        # Those of the row that is being read.
+        self._quotes = self._characters = 0
+        self._reader = csv.reader(self._counted(lines), delimiter=delimiter, strict=True)
         self.malformed: list[MalformedRow] = []
         self.header = self._read_header()
+
+    def _counted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self._quotes += line.count('"')
+            self._characters += len(line)
+            if self._characters > _BATCH_CHARACTERS:
+                number = self._reader.line_num + 1
+                raise self._file.error(f"the row that goes on in line {number} is too long to be true")
+            yield line
 
     def batches(self, size: int) -> Iterator[list[list[str]]]:
         """The rows, in batches of at most `size`; a batch may be empty where all its rows were malformed or blank."""
         reader, width = self._reader, len(self.header)
         batch: list[list[str]] = []
-        seen = 0
+        seen = characters = 0
         while True:
             line = reader.line_num + 1
+            self._quotes = self._characters = 0
             try:
                 row = next(reader)
             except StopIteration:
@@ -52,9 +67,10 @@ class RowReader:
             elif row:
                 self._reject(line, f"expected {width} fields, got {len(row)}")
             seen += 1
-            if seen % size == 0:
+            characters += self._characters
+            if seen == size or characters > _BATCH_CHARACTERS:
                 yield batch
-                batch = []
+                batch, seen, characters = [], 0, 0
         if len(self.malformed) > self._max_errors:
             raise self._too_many()
         yield batch
@@ -79,10 +95,16 @@ class RowReader:
     def _reject_unreadable(self, line: int, problem: str) -> None:
         for start, meaning in _FATAL.items():
             if problem.startswith(start):
-                self.malformed.append(MalformedRow(line=line, problem=meaning))
-                raise self._too_many()
+                raise self._lost(line, meaning)
+        # The rest of the line was dropped, with what may open a text that goes on in the next.
+        if self._quotes % 2:
+            raise self._lost(line, f"{problem}, and a quote opened in it isn't closed")
         last = self._reader.line_num
         self._reject(line, problem if last == line else f"{problem} (it goes on to line {last})")
+
+    def _lost(self, line: int, problem: str) -> MalformedRows:
+        self.malformed.append(MalformedRow(line=line, problem=problem))
+        return self._too_many()
 
     def _reject(self, line: int, problem: str) -> None:
         self.malformed.append(MalformedRow(line=line, problem=problem))

@@ -79,6 +79,8 @@ class CsvFile:
             found = os.stat(self.path)
         except OSError as error:
             raise self.error(f"can't be read: {error.strerror}") from error
+        except ValueError as error:  # no path can be like this
+            raise self.error(f"can't be read: {error}") from error
         if not stat.S_ISREG(found.st_mode):
             raise self.error("not a regular file")
         if not found.st_size:

@@ -63,3 +63,7 @@ class Pace:
     def hopeless(self, uid: int) -> bool:
         """Whether this message, asked for alone, failed too often."""
         return self._failed[uid] >= _PATIENCE
+
+    def give_up(self, uid: int) -> None:
+        """Forgets what failed: in the next folder the UID is another message's."""
+        del self._failed[uid]

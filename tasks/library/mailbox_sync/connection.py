@@ -17,7 +17,7 @@ from typing import Any
 
 from .address import ImapAddress
 from .errors import LoginRefused, SourceError
-from .mailboxes import ConnectionLost, Refused
+from .mailboxes import ConnectionLost, PutOff, Refused
 from .options import SyncContext
 
 COMMAND_SECONDS = 30.0
@@ -30,10 +30,15 @@ _SLICE = 0.1
 _CHUNK = 64 * 1024
 # The million bytes of imaplib's own readline are too few for the answer to a search in a large folder.
 _LONGEST_LINE = 64 * 1024 * 1024
+# More than any message that is asked for whole: what a server says of its size needn't be true.
+_LONGEST_LITERAL = 64 * 1024 * 1024
 
 # Codes of RFC 5530, and what large providers say, that ask for patience.
 _ASKS_FOR_PATIENCE = frozenset({"INUSE", "LIMIT", "OVERQUOTA", "THROTTLED", "UNAVAILABLE"})
-_CODE = re.compile(r"\[([A-Z-]+)")
+# With its end: imaplib shows what came with a BAD as a list, "[b'[LIMIT] …']".
+_CODE = re.compile(r"\[([A-Z-]+)[\] ]")
+# Exchange Online says it without a code.
+_THROTTLED = "REQUEST IS THROTTLED"
 
 
 class Connection(imaplib.IMAP4):
@@ -73,7 +78,7 @@ class Connection(imaplib.IMAP4):
                 raise SourceError(f"{self._address.host}: there is no such host") from error
             raise ConnectionLost(f"{self._address.host}: {error.strerror}") from error
         except (self.abort, OSError) as error:
-            raise ConnectionLost(str(error)) from error
+            raise _lost(str(error)) from error
         except self.error as error:
             raise _refusal(error.args[0]) from error
 
@@ -97,7 +102,10 @@ class Connection(imaplib.IMAP4):
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         """Connects."""
         self.host, self.port = host, port
-        self.sock = socket.create_connection((host, port), self._at_most(_CONNECT_SECONDS))
+        try:
+            self.sock = socket.create_connection((host, port), self._at_most(_CONNECT_SECONDS))
+        except UnicodeError as error:
+            raise SourceError(f"{host}: no host can have that name") from error
         if self._address.tls:
             self._encrypt()
 
@@ -113,6 +121,8 @@ class Connection(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """Exactly so many bytes."""
+        if size > _LONGEST_LITERAL:
+            raise self.abort(f"a literal has more than {_LONGEST_LITERAL:,} bytes")
         while len(self._received) < size:
             self._receive()
         return self._take(size)
@@ -203,7 +213,7 @@ def _is_loopback(sock: socket.socket) -> bool:
 
 
 def checked(answer: tuple[str, list[Any]]) -> list[Any]:
-    """The data of an answer that is OK. Raises Refused, ConnectionLost if the server asks for patience."""
+    """The data of an answer that is OK. Raises Refused, PutOff if the server asks for patience."""
     kind, data = answer
     if kind != "OK":
         raise _refusal(data[-1])
@@ -212,7 +222,15 @@ def checked(answer: tuple[str, list[Any]]) -> list[Any]:
 
 def _refusal(answer: object) -> Refused | ConnectionLost:
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
-    code = _CODE.search(text.upper())
-    if text.startswith("* BYE") or (code and code[1] in _ASKS_FOR_PATIENCE):
-        return ConnectionLost(text)
-    return Refused(text)
+    return _lost(text) if text.startswith("* BYE") or _asks_for_patience(text) else Refused(text)
+
+
+def _lost(text: str) -> ConnectionLost:
+    # A server that hangs up with a BYE says there why.
+    return PutOff(text) if _asks_for_patience(text) else ConnectionLost(text)
+
+
+def _asks_for_patience(text: str) -> bool:
+    text = text.upper()
+    code = _CODE.search(text)
+    return _THROTTLED in text or (code is not None and code[1] in _ASKS_FOR_PATIENCE)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from .errors import SourceError
-from .mailboxes import LARGEST_HEADER, LARGEST_MESSAGE, Described, Fetched, FolderState
+from .mailboxes import LARGEST_HEADER, LARGEST_MESSAGE, Described, Fetched, FolderState, Refused
 from .options import SyncContext
 
 # UIDs by what the messages are known by, and the next UID, of a folder in the index.
@@ -115,6 +115,8 @@ class LocalFolder:
                     content = self._found[message.uid].read(LARGEST_MESSAGE if whole else LARGEST_HEADER)
                 except KeyError:
                     continue  # gone since we looked
+                except PermissionError as error:
+                    raise Refused(error.strerror) from error  # this one; the others are asked for without it
                 arrived.append(Fetched(message, content, whole))
 
 

@@ -52,6 +52,10 @@ class ConnectionLost(Exception):
     """The conversation is over, or has to pause: the server hung up, was silent, or asked for patience."""
 
 
+class PutOff(ConnectionLost):
+    """The server asked for patience: what it was asked for is not the reason."""
+
+
 class Folder(Protocol):
     """A folder that is open for reading. Any method raises Refused, ConnectionLost, or what the context raises."""
 

@@ -23,8 +23,9 @@ class MaildirFiles:
     def __init__(self, path: Path) -> None:
         if not (path / "cur").is_dir():
             raise NotADirectoryError(f"no Maildir: it has no folder {path / 'cur'}")
-        names = mailbox.Maildir(path, create=False).list_folders()
-        self._paths = {"INBOX": path} | {plain(name): path / f".{name}" for name in names}
+        paths = {name: path / f".{name}" for name in mailbox.Maildir(path, create=False).list_folders()}
+        # Other programs keep things in folders of such names too.
+        self._paths = {"INBOX": path} | {plain(_legible(name)): at for name, at in paths.items() if _holds_mail(at)}
 
     def folders(self) -> list[str]:
         """The names of the folders."""
@@ -39,7 +40,7 @@ class MaildirFiles:
             entry.name.partition(":")[0]: entry
             for part in ("new", "cur")
             for entry in os.scandir(path / part)
-            if not entry.name.startswith(".")
+            if not entry.name.startswith(".") and entry.is_file()
         }
         for unique, entry in sorted(entries.items()):
             try:
@@ -48,7 +49,7 @@ class MaildirFiles:
                 continue  # it has another name now, or is gone: the next sync will see
             flags = entry.name.partition(":2,")[2]
             yield Found(
-                stable_id=unique,
+                stable_id=_legible(unique),
                 flags=flags_text(_FLAGS[flag] for flag in flags if flag in _FLAGS),
                 received_at=datetime.fromtimestamp(status.st_mtime, UTC),
                 size=status.st_size,
@@ -57,6 +58,15 @@ class MaildirFiles:
 
     def close(self) -> None:
         """Nothing is left open."""
+
+
+def _holds_mail(path: Path) -> bool:
+    return all((path / part).is_dir() for part in ("cur", "new"))
+
+
+def _legible(name: str) -> str:
+    """A file's name as a database takes it: it needn't be UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _read(box: "mailbox.Maildir", unique: str, size: int) -> bytes:

@@ -45,7 +45,7 @@ class ImapServer:
             parts = checked(self._connection.list('""', "*"))
         names = []
         for response in responses.whole_responses(parts):
-            flags, _, name = responses.read(response)
+            flags, name = _listed(responses.read(response))
             if not {flag.lower() for flag in responses.texts(flags)} & {"\\noselect", "\\nonexistent"}:
                 names.append(plain(responses.text(name)))
         return sorted(names)
@@ -168,6 +168,13 @@ class ImapFolder:
         """The number in a code that came with the folder, if it did."""
         value = self._connection.response(name)[1][-1]
         return int(value) if value and value.isdigit() else None
+
+
+def _listed(values: Sequence[Value]) -> tuple[Value, Value]:
+    """The flags and the name of a folder, from the values of a LIST; what follows them is an extension's."""
+    if len(values) < 3:
+        raise ResponseError(f"expected flags, a separator and a name, got {values!r:.100}")
+    return values[0], values[2]
 
 
 def read_password(path: Path | None) -> str:

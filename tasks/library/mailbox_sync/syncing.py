@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from .backoff import Pace
 from .errors import SourceError
 from .index import FolderRecord, Index
-from .mailboxes import ConnectionLost, Described, Fetched, Folder, FolderState, Refused, Source
+from .mailboxes import ConnectionLost, Described, Fetched, Folder, FolderState, PutOff, Refused, Source
 from .options import SyncContext
 from .summary import summarise, unreadable
 from .tally import Tally
@@ -26,15 +26,12 @@ class Sync:
     def __init__(self, ctx: SyncContext, index: Index, batch: int) -> None:
         self._ctx = ctx
         self._index = index
-        self._batch = batch
         self._pace = Pace(batch)
         self.tally = Tally(ctx, before=index.count())
 
     def run(self, source: Source) -> None:
         """Synchronises all folders. Raises SourceError, ConnectionLost, IndexFileError, and what the context raises."""
-        names = source.folders()
-        if not names:
-            raise SourceError("the mailbox has no folders")
+        names = _folders(source)
         gone = set(self._index.folders()) - set(names)
         self.tally.expunged += self._index.drop(gone)
         looked = {name: self._look(source, name) for name in names}
@@ -109,7 +106,10 @@ class Sync:
         """Fetches messages and adds them, in the order of their UIDs."""
         indexed = self._index.count(record)
         self.tally.reach(record.name, indexed)
-        for asked in _slices(uids, self._batch):
+        start = 0
+        while start < len(uids):
+            asked = uids[start : start + self._pace.size]
+            start += len(asked)
             self._ctx.check()
             pending = deque(self._describe(folder, asked))
             while pending:
@@ -125,7 +125,14 @@ class Sync:
             return folder.describe(uids)
         except Refused:
             if len(uids) == 1:
-                return [Described(uids[0], flags="", received_at=None, size=0)]
+                return [_undescribed(uids[0])]
+        except PutOff:
+            raise
+        except ConnectionLost:
+            if len(uids) == 1 and self._pace.hopeless(uids[0]):
+                return [_undescribed(uids[0])]  # nor is its text asked for: that is noted
+            self._pace.failed(uids)
+            raise
         middle = len(uids) // 2
         return self._describe(folder, uids[:middle]) + self._describe(folder, uids[middle:])
 
@@ -141,6 +148,7 @@ class Sync:
         """Fetches some messages and keeps what came, however it ends. Returns those to ask for again."""
         if len(group) == 1 and self._pace.hopeless(group[0].uid):
             self._keep_unreadable(record, group[0], "each time the server fails")
+            self._pace.give_up(group[0].uid)
             return []
         arrived: list[Fetched] = []
         failure = None
@@ -155,7 +163,7 @@ class Sync:
         if failure is None:
             self._pace.succeeded()
             return []
-        if isinstance(failure, Refused | ConnectionLost):
+        if isinstance(failure, Refused | ConnectionLost) and not isinstance(failure, PutOff):
             self._pace.failed([message.uid for message in left])
         if not isinstance(failure, Refused):
             raise failure
@@ -175,5 +183,19 @@ class Sync:
         self.tally.add(record.name, described.uid, summary, None)
 
 
+def _folders(source: Source) -> list[str]:
+    try:
+        names = source.folders()
+    except Refused as refusal:
+        raise SourceError(f"the folders can't be listed: {refusal}") from refusal
+    if not names:
+        raise SourceError("the mailbox has no folders")
+    return names
+
+
 def _slices(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     return (uids[start : start + size] for start in range(0, len(uids), size))
+
+
+def _undescribed(uid: int) -> Described:
+    return Described(uid, flags="", received_at=None, size=0)

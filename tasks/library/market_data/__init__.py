@@ -48,7 +48,8 @@ async def market_data(
     with CSV or JSON as its Content-Type says: a header line and rows, or a list of objects. `symbol` and `close` must
     be there, `open`, `high`, `low` and `volume` may be, and `date` must be the day if it is; anything else is left
     out. `database` is an SQLAlchemy URL; operators see it in the payload, so leave the password to the driver's own
-    password file. The table is made if it isn't there; its key is exchange, day and symbol.
+    password file. `table` is a name in the default schema, a point in it a part of it; the table is made if it isn't
+    there, with exchange, day and symbol as its key.
 
     The day is that of the schedule's instant in `timezone`; where no schedule asks, give the `day`. A pull takes the
     place of an earlier one of the same exchange and day: it can be repeated at will. Of each exchange there is one at

@@ -1,12 +1,13 @@
 """Why a pull can fail.
 
 MarketDataError
-├── PullRefused          it can't be made as asked for, and to try again wouldn't help
+├── PullRefused          it can't be made as asked for: not tried again
 │   ├── WrongContent     what the source gave is not the day's data
-│   └── TargetError      the database refuses
+│   └── TargetError      the database refuses, or is away
 └── SourceUnavailable    (ConnectionError) the source didn't answer, or asked for patience: tried again
 
-Whatever happens, the table is as it was.
+Whatever happens, the table is as it was, or, where the connection to the database breaks in the commit itself, as it
+should be. A backfill pulls a day anew that failed.
 """
 
 
@@ -15,7 +16,7 @@ class MarketDataError(Exception):
 
 
 class PullRefused(MarketDataError):
-    """The pull can't be made as asked for, and to try again wouldn't help."""
+    """The pull can't be made as asked for, and isn't tried again."""
 
 
 class WrongContent(PullRefused):
@@ -23,7 +24,7 @@ class WrongContent(PullRefused):
 
 
 class TargetError(PullRefused):
-    """The database refuses, or the table isn't one of market data."""
+    """The database refuses, can't be reached, or the table isn't one of market data."""
 
 
 class SourceUnavailable(MarketDataError, ConnectionError):

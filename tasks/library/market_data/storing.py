@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import BigInteger, Column, Date, Double, MetaData, String, Table, delete, insert
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from ..database import Database, transaction
 from .options import PullContext
@@ -12,8 +12,8 @@ from .reading import Bar
 
 # How many rows are written between two looks whether anybody still wants them.
 _BATCH = 1_000
-# How often another pull of the same day, or one that makes the table too, may be faster.
-_TRIES = 3
+# Others may be in the way: a pull of the same day, or that makes the table too, or of a market that closes with ours.
+_TRIES = 5
 
 
 def store(ctx: PullContext, database: Database, name: str, exchange: str, day: date, bars: Sequence[Bar]) -> int:
@@ -26,8 +26,8 @@ def store(ctx: PullContext, database: Database, name: str, exchange: str, day: d
         for _ in range(_TRIES - 1):
             try:
                 return _replace(ctx, database, table, exchange, day, bars)
-            except (IntegrityError, ProgrammingError):
-                # What somebody else was writing when we looked, the next look sees.
+            except DBAPIError:
+                # What somebody else was writing when we looked, the next look sees; of a deadlock one goes on.
                 ctx.check()
         return _replace(ctx, database, table, exchange, day, bars)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from askfirst.tasks.library.csv_import import SourceError
+from askfirst.tasks import WorkContext
+from askfirst.tasks.library.csv_import import SourceError, rows
 
 TEXT = "name,n\nÄpfel,1\nBirnen,2\n"
 ROWS = [("Äpfel", 1), ("Birnen", 2)]
@@ -126,6 +127,11 @@ def test_a_missing_file_a_folder_and_a_pipe_are_refused(import_csv, tmp_path):
         import_csv(tmp_path / "pipe")
 
 
+def test_a_path_that_can_not_be_is_refused(import_csv, tmp_path):
+    with pytest.raises(SourceError, match="can't be read: embedded null byte"):
+        import_csv(tmp_path / "a\0b.csv")
+
+
 def test_a_zip_archive_of_several_files_or_none_is_refused(import_csv, tmp_path):
     with pytest.raises(SourceError, match="one file in it, got 2"):
         import_csv(zipped(tmp_path / "two.zip", **{"a.csv": TEXT, "b.csv": TEXT}))
@@ -156,3 +162,21 @@ def test_a_file_without_line_ends_is_not_read_into_memory_whole(import_csv, tmp_
             out.write(b"x" * 2**20)
     with pytest.raises(SourceError, match="line 1 is longer than"):
         import_csv(source)
+
+
+@pytest.mark.parametrize("header", ["", '"x","y"\n'])
+def test_a_row_without_an_end_is_not_read_into_memory_whole(import_csv, monkeypatch, header):
+    monkeypatch.setattr(rows, "_BATCH_CHARACTERS", 1_000)
+    with pytest.raises(SourceError, match=r"the row that goes on in line 20\d is too long to be true"):
+        import_csv(header + '"x\n",' * 300, delimiter=",")
+
+
+def test_rows_of_long_texts_are_taken_in_small_batches(import_csv, database, monkeypatch):
+    monkeypatch.setattr(rows, "_BATCH_CHARACTERS", 1_000)
+    notes = []
+    ctx = WorkContext(timeout=60, report=lambda progress: notes.append(progress.note))
+    import_csv("a\n" + ("x" * 99 + "\n") * 45, ctx=ctx)
+    first = [f"{count} rows looked at" for count in (11, 22, 33, 44, 45)]
+    second = [f"{count} of 45 rows written" for count in (11, 22, 33, 44, 45)]
+    assert notes == [*first, *second, "45 rows imported"]
+    assert database.execute("SELECT count(*) FROM t") == [(45,)]

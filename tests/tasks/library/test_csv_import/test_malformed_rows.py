@@ -55,6 +55,15 @@ def test_a_quote_that_never_closes_fails_the_import_whatever_the_limit(import_cs
     assert not database.path.exists()
 
 
+def test_the_inside_of_a_text_is_never_taken_for_rows(import_csv, database):
+    with pytest.raises(MalformedRows, match=r"line 2: .*, and a quote opened in it isn't closed"):
+        import_csv('a,b\n"x"y,"p\nq,r"\n1,2\n', max_errors=100)
+    assert not database.path.exists()
+    report = import_csv('a,b\n1,"x\n"\n"x"y,"p"\n1,2\n', max_errors=100)
+    assert [row.line for row in report.malformed] == [4]
+    assert database.rows() == [(1, "x\n"), (1, "2")]
+
+
 def test_only_the_first_of_very_many_are_listed(import_csv):
     with pytest.raises(MalformedRows) as failure:
         import_csv("a,b\n" + "1\n" * 10_000)

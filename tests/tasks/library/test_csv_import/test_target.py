@@ -1,5 +1,6 @@
 """The target: made, replaced or appended to; names may hold anything; what can't be is refused and says why."""
 
+import os
 import subprocess
 import sys
 
@@ -86,7 +87,10 @@ def test_names_may_hold_anything(import_csv, database, name):
         ("postgresql://u:secret@host:secret/d", "expected database to be an SQLAlchemy URL"),
         ("sqlite://", "SQLite in memory"),
         ("sqlite:///:memory:", "SQLite in memory"),
+        ("sqlite:///file::memory:?uri=true", "SQLite in memory"),
+        ("sqlite:///file:flights?mode=memory&cache=shared&uri=true", "SQLite in memory"),
         ("sqlite:////no/such/folder/x.db", "folder of the SQLite database doesn't exist: /no/such/folder"),
+        ("sqlite:///x.db?timeout=soon", "an option in its query can't be used: .*'soon'"),
         ("sqlite+aiosqlite:///x.db", r"no usable driver|without asyncio"),
         ("oracle9://u:secret@h/d", "no usable driver"),
     ],
@@ -96,6 +100,14 @@ def test_a_database_that_cannot_be_used_is_refused_before_the_file_is_read(impor
     with pytest.raises(TargetError, match=problem) as failure:
         import_csv(tmp_path / "broken.csv", database=url)
     assert "secret" not in str(failure.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
+@pytest.mark.parametrize("place", ["closed/x.db", "closed/inner/x.db"])
+def test_a_database_where_nobody_lets_us_look_is_refused(import_csv, tmp_path, place):
+    (tmp_path / "closed").mkdir(mode=0)
+    with pytest.raises(TargetError, match=r"unable to open|doesn't exist"):
+        import_csv("a\n1\n", database=f"sqlite:///{tmp_path}/{place}")
 
 
 def test_what_is_no_database_is_named(import_csv, database):

@@ -33,7 +33,8 @@ class ImapProxy:
         self.delivered: Counter[int] = Counter()
         # What becomes of the text of a message, by its number among all and its UID.
         self.fate: Callable[[int, int], Fate] = lambda number, uid: Fate.PASS
-        # What the server says to a command, instead of being asked; None: it is asked. A tag is put before it.
+        # What the server says to a command, instead of being asked; None: it is asked. A tag is put before it, unless
+        # it is said to nobody, as a BYE is.
         self.answer: Callable[[str], str | None] = lambda command: None
         # What the server says first, instead of its own greeting, by the number of the connection; then it hangs up.
         self.greeting: Callable[[int], str | None] = lambda number: None
@@ -81,7 +82,8 @@ class ImapProxy:
                 if answer is None:
                     server.sendall(line)
                 else:
-                    client.sendall(f"{tag} {answer}\r\n".encode())
+                    said = answer if answer.startswith("*") else f"{tag} {answer}"
+                    client.sendall(f"{said}\r\n".encode())
 
     def _pass_back(self, server: socket.socket, client: socket.socket) -> None:
         try:

@@ -44,6 +44,32 @@ def test_a_host_that_does_not_exist_is_said_at_once(sync):
         sync("imaps://joe@mail.invalid")
 
 
+@pytest.mark.parametrize("host", ["mail..example.org", f"{'m' * 64}.example.org"])
+def test_a_host_that_can_not_be_is_said(sync, host):
+    with pytest.raises(SourceError, match="no host can have that name"):
+        sync(f"imaps://joe@{host}")
+
+
+def test_a_server_that_does_not_list_its_folders_is_said(account, sync, proxy):
+    proxy.answer = lambda command: "NO [SERVERBUG] not today" if command.startswith("LIST") else None
+    with pytest.raises(SourceError, match=r"the folders can't be listed: \[SERVERBUG\] not today"):
+        sync(account.url("", port=proxy.port))
+
+
+@pytest.mark.parametrize("listed", [b"* LIST () [", b'* LIST () "."', b"* LIST INBOX . ()"])
+def test_a_list_of_folders_that_is_none_is_said(account, sync, proxy, listed):
+    proxy.rewrite = lambda line: listed + b"\r\n" if line.startswith(b"* LIST") else line
+    with pytest.raises(SourceError, match="the folders can't be listed: expected"):
+        sync(account.url("", port=proxy.port))
+
+
+def test_a_list_of_folders_may_say_more_than_their_names(account, sync, proxy):
+    """As with RFC 5258."""
+    more = b' ("CHILDINFO" ("SUBSCRIBED"))\r\n'
+    proxy.rewrite = lambda line: line.rstrip() + more if line.startswith(b"* LIST") else line
+    assert sync(account.url("", port=proxy.port)).messages == SMALL
+
+
 def test_a_server_that_knows_only_the_login_command(dovecot, sync, proxy, password_file):
     """The password is quoted as it must be."""
     password_file.write_text(ASCII_PASSWORD)

@@ -1,5 +1,6 @@
 """Mailboxes in files, synchronised as those of a server are."""
 
+import errno
 import mailbox
 import os
 from pathlib import Path
@@ -156,6 +157,36 @@ def test_a_maildir_that_changes_while_it_is_read(tmp_path, sync, index, monkeypa
     monkeypatch.undo()
     assert sync(box.source).changed == 1
     assert len(ids(index)) == COUNT - 1
+    box.close()
+
+
+def test_odd_things_in_a_maildir_stop_nothing(tmp_path, sync, index):
+    box = Maildir(tmp_path / "mail")
+    (tmp_path / "mail" / ".spamassassin").mkdir()
+    cur = tmp_path / "mail" / "cur"
+    (cur / "0.folder").mkdir()
+    Path(os.fsdecode(os.fsencode(cur) + b"/0.caf\xe9:2,S")).write_bytes(b"Message-ID: <odd@example>\n\n")
+    report = sync(box.source)
+    assert (report.folders, report.added) == (1, COUNT + 1)
+    assert index.rows("SELECT flags FROM mail WHERE message_id = '<odd@example>'") == [(r"\Seen",)]
+    assert sync(box.source).added == 0
+    box.close()
+
+
+def test_a_message_that_may_not_be_read_is_noted_and_all_others_are_read(tmp_path, sync, index, monkeypatch):
+    box = Maildir(tmp_path / "mail")
+    read = maildir._read
+    forbidden = sorted(box._keys)[30]
+
+    def read_if_allowed(files, unique, size):
+        if unique == forbidden:
+            raise PermissionError(errno.EACCES, "Permission denied")  # as for anybody but root
+        return read(files, unique, size)
+
+    monkeypatch.setattr(maildir, "_read", read_if_allowed)
+    assert sync(box.source).fetched == COUNT - 1
+    assert index.rows("SELECT problem FROM mail WHERE digest IS NULL") == [("it can't be fetched: Permission denied",)]
+    assert sync(box.source).added == 0
     box.close()
 
 

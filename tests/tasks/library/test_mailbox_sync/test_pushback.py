@@ -1,13 +1,14 @@
 """A server that pushes back is left alone for a while, and asked again as long as there is time."""
 
 import contextlib
+import re
 import threading
 from collections import Counter
 
 import pytest
 
 from askfirst.tasks import InterestLost, Token, WorkContext
-from askfirst.tasks.library.mailbox_sync import ServerUnavailable, backoff
+from askfirst.tasks.library.mailbox_sync import ServerUnavailable, backoff, connection
 from tests.support.eventually import eventually
 from tests.support.servers import free_port
 from tests.tasks.library.test_mailbox_sync.conftest import SMALL
@@ -40,6 +41,31 @@ def test_a_command_that_is_put_off_is_asked_again_later(new_account, sync, proxy
     assert set(proxy.delivered.values()) == {1}
     assert len(ctx.slept) == len(codes)
     assert report.connections == (1 if command == "AUTHENTICATE" else 1 + len(codes))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "NO [OVERQUOTA] Account exceeded command or bandwidth limits.",
+        "* BYE [OVERQUOTA] Account exceeded command or bandwidth limits.",  # Gmail
+        "BAD [LIMIT] slow down",
+        "NO Request is throttled. Suggested Backoff Time: 299910 milliseconds",  # Exchange Online
+        "BAD Request is throttled. Suggested Backoff Time: 89117 milliseconds",
+    ],
+)
+@pytest.mark.parametrize("asked_for", ["BODY.PEEK[]", "RFC822.SIZE"])
+def test_a_server_that_asks_for_patience_again_and_again_costs_no_message(
+    new_account, sync, proxy, index, said, asked_for
+):
+    account, put_off = new_account(60), iter([said] * 10)
+    proxy.answer = lambda command: next(put_off, None) if asked_for in command else None
+    ctx = Waits()
+    report = sync(account.url(port=proxy.port), ctx)
+    assert index.mail() == account.mail()
+    assert report.fetched == 60
+    assert len(ctx.slept) == 10
+    # No message given up has counted as progress in between.
+    assert max(ctx.slept) > 16 * backoff.FIRST_DELAY
 
 
 def test_a_server_that_says_bye_first_is_asked_again_later(account, sync, proxy, index):
@@ -123,6 +149,51 @@ def test_a_message_on_which_the_server_dies_each_time_is_noted_and_left(account,
         (77, "it can't be fetched: each time the server fails")
     ]
     assert set(proxy.delivered.values()) == {1}
+    described = {uid: items[:3] for uid, items in account.mail().items()}
+    assert {uid: items[:3] for uid, items in index.mail().items()} == described
+
+
+def test_a_message_on_which_the_server_dies_as_it_is_described_is_noted_and_left(account, sync, proxy, index):
+    """For its size a server has to read it."""
+
+    def rewrite(line: bytes) -> bytes:
+        if b"RFC822.SIZE" in line and b"UID 77 " in line:
+            raise ConnectionResetError
+        return line
+
+    proxy.rewrite = rewrite
+    report = sync(account.url(port=proxy.port), Waits(timeout=20))
+    assert (report.messages, report.fetched) == (SMALL, SMALL - 1)
+    assert index.rows("SELECT uid, problem FROM mail WHERE problem LIKE '%fetched%'") == [
+        (77, "it can't be fetched: each time the server fails")
+    ]
+    assert set(proxy.delivered.values()) == {1}
+    proxy.rewrite = lambda line: line
+    assert sync(account.url(port=proxy.port)).added == 0
+
+
+def test_a_message_that_is_given_up_costs_none_of_the_same_number_in_another_folder(new_account, sync, proxy, index):
+    account = new_account(1)
+    account.deliver([b"Message-ID: <other@example>\r\n\r\n"], folder="Other")
+    proxy.fate = lambda number, uid: Fate.CUT if number <= 3 else Fate.PASS
+    assert sync(account.url("", port=proxy.port), Waits()).fetched == 1
+    assert index.rows("SELECT folder FROM mail WHERE problem LIKE '%fetched%'") == [("INBOX",)]
+    assert index.mail("Other") == account.mail("Other")
+    assert len(index.uids("INBOX")) == 1
+
+
+def test_a_message_that_has_more_bytes_than_the_server_said_is_kept_in_no_memory(
+    new_account, sync, proxy, index, monkeypatch
+):
+    monkeypatch.setattr(connection, "_LONGEST_LITERAL", 200_000)
+    account = new_account(0)
+    account.deliver([b"Message-ID: <1@x>\r\n\r\n", b"\r\n" + b"x\r\n" * 100_000, b"Message-ID: <3@x>\r\n\r\n"])
+    proxy.rewrite = lambda line: re.sub(rb"RFC822.SIZE \d+", b"RFC822.SIZE 100", line)
+    assert sync(account.url(port=proxy.port), Waits()).fetched == 2
+    assert index.rows("SELECT uid, problem FROM mail WHERE problem LIKE '%fetched%'") == [
+        (2, "it can't be fetched: each time the server fails")
+    ]
+    assert index.uids() == [1, 2, 3]
 
 
 def test_messages_that_go_while_they_are_fetched_are_left_out(account, sync, proxy, index):

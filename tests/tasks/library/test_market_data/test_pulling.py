@@ -1,11 +1,12 @@
 """A day of an exchange is in the table once, whole and as the source gives it, or the table is as it was."""
 
+import gzip
 import sqlite3
 import threading
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from askfirst.tasks import InterestLost, Token, WorkContext
 from askfirst.tasks.library.market_data import (
@@ -55,6 +56,14 @@ def test_what_may_be_missing_is_null_and_what_nobody_asked_for_is_left_out(pull,
     source.answers = [give(b"\xef\xbb\xbfDate, Symbol ,CLOSE,volume,mood\n2026-03-02,A,1.5,,good\n")]
     pull()
     assert target.execute("SELECT * FROM market_data") == [("XNYS", "2026-03-02", "A", None, None, None, 1.5, None)]
+
+
+@pytest.mark.parametrize("split", [len(csv_text()), 10, 60])
+def test_all_members_of_a_gzip_are_read(pull, source, target, split):
+    members = [part for part in (csv_text()[:split], csv_text()[split:]) if part]
+    source.answers = [give(b"".join(map(gzip.compress, members)), Content_Encoding="gzip")]
+    assert pull().bytes == len(csv_text())
+    assert target.closes() == CLOSES
 
 
 def test_a_pull_takes_the_place_of_the_one_before_and_of_nothing_else(pull, source, target):
@@ -108,6 +117,8 @@ def unchanged(pull, target):
         (cut(), "peer closed connection"),
         (hang_up, "disconnected"),
         (give(b"not zipped", Content_Encoding="gzip"), "decompressing"),
+        (give(gzip.compress(csv_text())[:-8], Content_Encoding="gzip"), "its gzip is cut off"),
+        (give(gzip.compress(csv_text()) + gzip.compress(b"")[:-1], Content_Encoding="gzip"), "its gzip is cut off"),
     ],
 )
 def test_a_source_that_fails_is_to_be_asked_again(pull, source, unchanged, answer, said):
@@ -129,6 +140,10 @@ def test_a_source_that_is_not_there_is_to_be_asked_again(pull, unchanged):
         ({"Retry_After": "Mon, 02 Mar 2026 21:30:09 GMT", "Date": "Mon, 02 Mar 2026 21:30:00 GMT"}, 9),
         ({"Retry_After": "Mon, 02 Mar 2026 21:00:00 GMT", "Date": "Mon, 02 Mar 2026 21:30:00 GMT"}, 0),
         ({"Retry_After": "soon"}, None),
+        (
+            {"Retry_After": "Mon, 02 Mar 99999999999999999999 21:30:09 GMT", "Date": "Mon, 02 Mar 2026 21:30:00 GMT"},
+            None,
+        ),
     ],
 )
 def test_when_to_come_again_is_told(pull, source, monkeypatch, headers, wait):
@@ -176,6 +191,7 @@ def test_past_its_own_deadline_a_pull_is_not_wanted(pull, source, unchanged):
         (give(b"symbol,close,date\nA,1,2026-02-27\n"), "row 1: expected date to be 2026-03-02, got '2026-02-27'"),
         (give(b"symbol,close\n\xff,1\n"), "expected UTF-8"),
         (endless, "its end can't be told from a break"),
+        (give(gzip.compress(gzip.compress(csv_text())), Content_Encoding="gzip, gzip"), "expected no Content-Encoding"),
     ],
 )
 def test_wrong_content_is_refused(pull, source, unchanged, answer, said):
@@ -184,8 +200,10 @@ def test_wrong_content_is_refused(pull, source, unchanged, answer, said):
         pull()
 
 
-def test_too_large_an_answer_is_refused(pull, source, unchanged, monkeypatch):
+@pytest.mark.parametrize("answer", [give_rows(), give(gzip.compress(csv_text()), Content_Encoding="gzip")])
+def test_too_large_an_answer_is_refused(pull, source, unchanged, monkeypatch, answer):
     monkeypatch.setattr(fetching, "LARGEST", 50)
+    source.answers = [answer]
     with pytest.raises(WrongContent, match="more than 50 bytes"):
         pull()
 
@@ -240,15 +258,25 @@ def test_others_that_hold_the_database_are_waited_for(pull, target):
     assert pull().replaced == 5
 
 
-def test_another_pull_that_was_faster_is_looked_at_again(pull, source, target, monkeypatch):
-    """As on PostgreSQL, where both find nothing to replace and the second one's rows are there already."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        # On PostgreSQL, where both find nothing to replace, the second one's rows are there already, or its table.
+        IntegrityError("INSERT", {}, Exception("duplicate key")),
+        ProgrammingError("CREATE TABLE", {}, Exception("already exists")),
+        # MySQL's words for a deadlock of two exchanges in an empty table, and for a table that is there already.
+        OperationalError("INSERT", {}, Exception("(1213, 'Deadlock found when trying to get lock')")),
+        OperationalError("CREATE TABLE", {}, Exception('(1050, "Table already exists")')),
+    ],
+)
+def test_another_pull_that_was_faster_is_looked_at_again(pull, source, target, monkeypatch, error):
     replace, tries = storing._replace, []
 
     def clash(*arguments):
         tries.append(1)
         if len(tries) == 1:
             replace(*arguments)
-            raise IntegrityError("INSERT", {}, Exception("duplicate key"))
+            raise error
         return replace(*arguments)
 
     monkeypatch.setattr(storing, "_replace", clash)
