@@ -58,11 +58,8 @@ def csv_import(
     of a number with a point or an exponent a new table keeps some 16 digits. `if_exists` says what becomes of a table
     that exists. Up to `max_errors` malformed rows are left out and reported.
 
-    What a work has committed it doesn't do again, whenever its worker dies: in the same transaction it leaves a
-    receipt, in a table `csv_import_receipts`, which is made if it isn't there; later imports sweep it out a day after
-    the work's deadline. Two gaps remain. MySQL gives a new table its name an instant before the receipt can be written:
-    an import that is killed in between finds that table when it is made again. And where a connection breaks in the
-    commit, and the database can't be asked any more, an import fails that may have been made.
+    A worker that dies in the instant between the commit and its report has the import made again: "append" then adds
+    the rows once more, "fail" ends with a TargetError though the table is complete, "replace" makes the same table.
 
     Raises SourceError, MalformedRows and TargetError, all of them CsvImportError.
     """

@@ -16,9 +16,7 @@ SqlType = sql.TypeEngine[Any]
 Parser = Callable[[str], object]
 ColumnReader = Callable[[Sequence[str]], Iterable[object]]
 
-# What a new table gets. The variants keep long texts and microseconds where the generic type would cut them.
-LONG_TEXT = sql.UnicodeText().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-
+# What a new table gets. The variants keep microseconds and long texts where the generic type would cut them.
 _NEW: dict[ColumnType, SqlType] = {
     ColumnType.INTEGER: sql.BigInteger(),
     ColumnType.FLOAT: sql.Double(),
@@ -26,7 +24,7 @@ _NEW: dict[ColumnType, SqlType] = {
     ColumnType.DATE: sql.Date(),
     ColumnType.DATETIME: sql.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"),
     ColumnType.DATETIME_TZ: sql.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"),
-    ColumnType.TEXT: LONG_TEXT,
+    ColumnType.TEXT: sql.UnicodeText().with_variant(mysql.LONGTEXT(), "mysql", "mariadb"),
 }
 
 

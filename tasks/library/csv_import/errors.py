@@ -4,14 +4,11 @@ CsvImportError
 ├── SourceError      the file can't be read as CSV
 ├── MalformedRows    more rows are malformed than the import may leave out
 └── TargetError      the database refuses, or the table doesn't fit
-
-Whatever happens, the target table is exactly as it was. Only where the connection breaks in the commit itself, and the
-database can't be asked which way that went, all of the file may be there.
 """
 
 
 class CsvImportError(Exception):
-    """An import failed, and the target table is as it was."""
+    """An import failed, and the target table is exactly as it was."""
 
 
 class SourceError(CsvImportError):

@@ -4,12 +4,11 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 
-from .errors import TargetError
 from .inference import ColumnInference
 from .options import ImportContext, ImportOptions, ImportReport, MalformedRow
 from .rows import RowReader, find_delimiter
 from .source import CsvFile
-from .target import Filling, Target
+from .target import Target
 
 
 @dataclass(frozen=True)
@@ -23,41 +22,23 @@ class _Survey:
 
 
 def run_import(ctx: ImportContext, options: ImportOptions) -> ImportReport:
-    """Import a CSV file into a table, whole or not at all, and once for each work; raises CsvImportError."""
-    target = Target(ctx, options)
-    if receipt := target.receipt():
-        return receipt
-    try:
-        return _import(ctx, target, options)
-    except TargetError:
-        # A connection that breaks in the commit doesn't tell which way that went, and another attempt of this work may
-        # have been faster: what it has committed is in our way.
-        if receipt := target.receipt():
-            return receipt
-        raise
-
-
-def _import(ctx: ImportContext, target: Target, options: ImportOptions) -> ImportReport:
+    """Import a CSV file into a table, whole or not at all; raises CsvImportError."""
     started = time.monotonic()
     file = CsvFile(options.source, options.encoding)
+    target = Target(ctx, options)
     target.check()
     survey = _survey(ctx, file, options)
-
-    def report() -> ImportReport:
-        return ImportReport(
-            database=target.database,
-            table=options.table,
-            rows=survey.rows,
-            columns={name: column.type for name, column in survey.columns.items()},
-            malformed=survey.malformed,
-            bytes=file.size,
-            seconds=time.monotonic() - started,
-        )
-
-    with target.filling(survey.columns, report) as filling:
-        _fill(ctx, file, filling, survey, options)
+    _fill(ctx, file, target, survey, options)
     ctx.progress(2 * file.size, 2 * file.size, f"{survey.rows:,} rows imported")
-    return report()
+    return ImportReport(
+        database=target.database,
+        table=options.table,
+        rows=survey.rows,
+        columns={name: column.type for name, column in survey.columns.items()},
+        malformed=survey.malformed,
+        bytes=file.size,
+        seconds=time.monotonic() - started,
+    )
 
 
 def _survey(ctx: ImportContext, file: CsvFile, options: ImportOptions) -> _Survey:
@@ -77,10 +58,10 @@ def _survey(ctx: ImportContext, file: CsvFile, options: ImportOptions) -> _Surve
     return _Survey(delimiter, columns, rows, reader.malformed)
 
 
-def _fill(ctx: ImportContext, file: CsvFile, filling: Filling, survey: _Survey, options: ImportOptions) -> None:
+def _fill(ctx: ImportContext, file: CsvFile, target: Target, survey: _Survey, options: ImportOptions) -> None:
     """Read all rows again, into the table."""
     rows = 0
-    with closing(file.lines()) as lines:
+    with target.filling(survey.columns) as filling, closing(file.lines()) as lines:
         for batch in RowReader(file, lines, survey.delimiter, options.max_errors).batches(options.batch_rows):
             ctx.check()
             if batch:

@@ -21,8 +21,6 @@ DEFAULT_BATCH_ROWS = 5_000
 class ImportContext(Protocol):
     """What an import needs of its WorkContext."""
 
-    id: str
-
     def check(self) -> None:
         """Raise when nobody wants the import any more."""
 

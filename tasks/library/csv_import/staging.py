@@ -8,15 +8,18 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, inspect
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable, DropTable, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
+
+from ..database import transaction
+from .options import ImportContext
 
 # Databases that can put a table into another's place such that nobody ever finds neither.
 CAN_REPLACE = frozenset({"postgresql", "mysql", "mariadb"})
@@ -46,14 +49,15 @@ def _rename_all(element: RenameTables, compiler: DDLCompiler, **_: Any) -> str:
 
 @contextmanager
 def staged(
-    engine: Engine, transaction: AbstractContextManager[Connection], table: Table, name: str, replace: bool
-) -> Iterator[Connection]:
-    """Makes a table to fill, which takes the name on a clean exit; from the table that has it only if `replace`."""
+    engine: Engine, ctx: ImportContext, name: str, columns: Sequence[Column[Any]], replace: bool
+) -> Iterator[tuple[Connection, Table]]:
+    """A new table to fill, which takes the name on a clean exit; from the table that has it only if `replace`."""
+    table = Table(staging_name(name, ctx.remaining()), MetaData(), *columns)
     try:
-        with transaction as connection:
+        with transaction(engine, ctx) as connection:
             _sweep(connection, name)
             connection.execute(CreateTable(table))
-            yield connection
+            yield connection, table
             _publish(connection, table, Table(name, MetaData()), replace)
     except BaseException:
         # Where making a table commits by itself, the rollback has left it. If this fails too, a later import sweeps it.

@@ -1,8 +1,8 @@
 """The target table: filled as a whole, or left exactly as it was."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect
@@ -12,11 +12,8 @@ from ..database import Database, transaction, when_unlocked
 from .columns import ColumnReader, TargetColumn, matching_columns, new_columns
 from .errors import TargetError
 from .inference import ColumnInference
-from .options import ImportContext, ImportOptions, ImportReport
-from .receipts import Receipts
-from .staging import CAN_REPLACE, staged, staging_name
-
-_Transaction = AbstractContextManager[Connection]
+from .options import ImportContext, ImportOptions
+from .staging import CAN_REPLACE, staged
 
 # A table made or dropped in a transaction here comes back with the rollback, so no staging is needed.
 _IN_PLACE = frozenset({"sqlite", "mssql"})
@@ -56,59 +53,39 @@ class Target:
         self._null_values = frozenset(options.null_values)
         self._database = Database(options.database, TargetError)
         self._engine = self._database.engine
-        self._receipts = Receipts(self._engine, ctx)
 
     @property
     def database(self) -> str:
         """The database's URL, fit to be shown."""
         return self._database.name
 
-    def receipt(self) -> ImportReport | None:
-        """What an attempt of this work has committed."""
-        if self._is_to_be_made():
-            return None
-        with self._database.errors():
-            return self._receipts.find()
-
     def check(self) -> None:
         """Refuse what can be refused before the file is read."""
         dialect = self._engine.dialect.name
         if self._if_exists == "replace" and dialect not in _IN_PLACE | CAN_REPLACE:
             raise TargetError(f"{self.database}: a table of {dialect} can't be replaced in one step: drop it first")
-        if self._is_to_be_made():
-            return
+        if dialect == "sqlite" and not os.path.exists(str(self._database.url.database)):
+            return  # to look into it would make it
         with self._database.errors():
             self._look()
 
     @contextmanager
-    def filling(self, inferred: Mapping[str, ColumnInference], report: Callable[[], ImportReport]) -> Iterator[Filling]:
-        """The table to fill: on a clean exit all that is written becomes visible, on any other nothing of it.
-
-        The report, asked for at that exit, is the receipt.
-        """
+    def filling(self, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
+        """The table to fill: all that is written becomes visible on a clean exit, and nothing of it on any other."""
         self._require_short([self._name, *inferred])
         with self._database.errors():
-            self._receipts.prepare()
-            signed = self._signed(report)
             if self._engine.dialect.name in _IN_PLACE:
-                place = self._in_place(signed, inferred)
+                place = self._in_place(inferred)
             elif self._look() and self._if_exists == "append":
-                place = self._appended(signed, inferred)
+                place = self._appended(inferred)
             else:
-                place = self._staged(signed, inferred)
+                place = self._staged(inferred)
             with place as filling:
                 yield filling
 
     @contextmanager
-    def _signed(self, report: Callable[[], ImportReport]) -> Iterator[Connection]:
-        """A transaction whose last deed is the receipt."""
+    def _in_place(self, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
         with transaction(self._engine, self._ctx) as connection:
-            yield connection
-            self._receipts.write(connection, report())
-
-    @contextmanager
-    def _in_place(self, signed: _Transaction, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
-        with signed as connection:
             exists = self._exists(connection)
             if exists and self._if_exists == "append":
                 yield self._existing(connection, inferred)
@@ -121,24 +98,19 @@ class Target:
             yield self._filling(connection, table, columns)
 
     @contextmanager
-    def _appended(self, signed: _Transaction, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
-        with signed as connection:
+    def _appended(self, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
+        with transaction(self._engine, self._ctx) as connection:
             kept_by = inspect(connection).get_table_options(self._name).get(f"{connection.dialect.name}_engine")
             if kept_by and kept_by.lower() not in _TRANSACTIONAL:
                 raise TargetError(f"{self.database}: can't append to a table kept by {kept_by}: it has no transactions")
             yield self._existing(connection, inferred)
 
     @contextmanager
-    def _staged(self, signed: _Transaction, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
+    def _staged(self, inferred: Mapping[str, ColumnInference]) -> Iterator[Filling]:
         columns = new_columns(inferred)
-        table = Table(staging_name(self._name, self._ctx.remaining()), MetaData(), *_sql_columns(columns))
-        with staged(self._engine, signed, table, self._name, self._if_exists == "replace") as connection:
+        place = staged(self._engine, self._ctx, self._name, _sql_columns(columns), self._if_exists == "replace")
+        with place as (connection, table):
             yield self._filling(connection, table, columns)
-
-    def _is_to_be_made(self) -> bool:
-        """Whether it is a file of SQLite that isn't there: to look into it would make it."""
-        sqlite = self._engine.dialect.name == "sqlite"
-        return sqlite and not os.path.exists(str(self._database.url.database))
 
     def _require_short(self, names: Sequence[str]) -> None:
         limit = self._engine.dialect.max_identifier_length

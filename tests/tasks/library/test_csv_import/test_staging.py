@@ -1,7 +1,5 @@
 """Staging, for databases that can't take back a table made or dropped: tried on SQLite, worded for the others."""
 
-from contextlib import contextmanager
-
 import pytest
 from sqlalchemy import BigInteger, Column, MetaData, Table, insert
 from sqlalchemy.dialects import mysql, postgresql
@@ -9,20 +7,13 @@ from sqlalchemy.dialects import mysql, postgresql
 from askfirst.tasks import WorkContext
 from askfirst.tasks.library.csv_import import TargetError
 from askfirst.tasks.library.csv_import.staging import RenameTables, staged, staging_name
-from askfirst.tasks.library.database import Database, transaction
+from askfirst.tasks.library.database import Database
 
 
 @pytest.fixture
 def stage(database):
     engine = Database(database.url, TargetError).engine
-
-    @contextmanager
-    def run():
-        table = Table(staging_name("t", 60), MetaData(), Column("a", BigInteger))
-        with staged(engine, transaction(engine, WorkContext(timeout=60)), table, "t", False) as connection:
-            yield connection, table
-
-    return run
+    return lambda: staged(engine, WorkContext(timeout=60), "t", [Column("a", BigInteger)], False)
 
 
 def tables(database) -> set[str]:
