@@ -56,6 +56,7 @@ def test_5_you_never_wait_longer_than_you_said(fleet: Fleet, tmp_path: Path) -> 
         waiter = submit_work(prove, proof=proof, timeout=0.2)
         with pytest.raises(WorkTimeout):
             waiter.result()
+        fleet.wait_for_deadline(waiter.id)
     fleet.sweep(tmp_path)
     assert lines(proof) == []
 

@@ -136,6 +136,11 @@ class Fleet:
         for _ in range(self.slots):
             assert submit_work(works.prove, proof=folder / "sweep", timeout=20).result() == "ran"
 
+    def wait_for_deadline(self, id: str) -> None:
+        """Waits for that of the ledger, which is later than the caller's by the way of the submission."""
+        deadline = self.lane.status(id).deadline.timestamp() * 1000
+        eventually(lambda: self.lane.now() > deadline, what="the deadline has passed")
+
     def reason(self, id: str) -> str:
         """How and why a work ended, by the ledger."""
         status = self.lane.status(id)

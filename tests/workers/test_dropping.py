@@ -34,6 +34,7 @@ def test_work_whose_deadline_passed_in_the_queue_does_not_run(fleet: Fleet, tmp_
         waiter = submit_work(works.prove, proof=proof, timeout=0.3)
         with pytest.raises(WorkTimeout):
             waiter.result()
+        fleet.wait_for_deadline(waiter.id)
     fleet.sweep(tmp_path)
     assert lines(proof) == []
     assert fleet.reason(waiter.id) == f"{State.EXPIRED}: {Reason.DEADLINE_PASSED}"
