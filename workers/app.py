@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -167,6 +168,8 @@ class MonitorStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is u
         self._monitor = Monitor(runtime, worker, aside)
         self._monitor.start()
 
+        # Sent by signal handlers: one that comes amid another would wait for ever for a lock that its own thread holds.
+        signals.worker_shutting_down.lock = threading.RLock()
         signals.worker_shutting_down.connect(self._on_shutting_down)
         signals.worker_shutdown.connect(self._on_shutdown)
         self._runtime = runtime

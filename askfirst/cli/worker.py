@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,8 @@ def _run(app: Celery, node: str, pool: PoolSettings, loglevel: str) -> int:
         quiet=True,
     )
     process.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # told again as Python ends, it would end by the signal
     # Celery calls a warm shutdown by Ctrl-C a failure, and one by SIGTERM not.
     warm = how_it_ended[-1:] == ["Warm"]
     return Exit.OK if warm else int(process.exitcode or 0)

@@ -1,5 +1,6 @@
 """`askfirst worker`: which pool it runs, when it refuses to start, how it ends."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -76,3 +77,41 @@ def test_it_greets_and_ends_on_a_signal_with_0(cli: Cli, ended: Register, number
     said, _ = worker.communicate(timeout=20)
     assert worker.returncode == 0, said
     assert "Warm shutdown" in said
+
+
+AMID_THE_FIRST = """
+import os, signal
+from celery.signals import worker_shutting_down
+
+receivers_of, told = worker_shutting_down._live_receivers, []
+
+def interrupted(sender):
+    if not told:
+        told.append(sender)
+        with worker_shutting_down.lock:  # as Celery holds it for a moment
+            os.kill(os.getpid(), signal.SIGTERM)
+    return receivers_of(sender)
+
+worker_shutting_down._live_receivers = interrupted
+"""
+
+AS_PYTHON_ENDS = """
+import os
+
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, 15)
+
+last = Last()
+"""
+
+
+@pytest.mark.parametrize("module", [AMID_THE_FIRST, AS_PYTHON_ENDS], ids=["amid the first", "as Python ends"])
+def test_it_ends_with_0_whenever_it_is_told_again(cli: Cli, ended: Register, tmp_path: Path, module: str) -> None:
+    (tmp_path / "told_again.py").write_text(module)
+    options = ["--pool-type", "threads", "--import", "told_again"]
+    worker = ended(cli.start("worker", *options, env=os.environ | {"PYTHONPATH": str(tmp_path)}))
+    lines_until(worker, "ready.")
+    worker.send_signal(signal.SIGTERM)
+    said, _ = worker.communicate(timeout=20)
+    assert worker.returncode == 0, said
