@@ -90,11 +90,11 @@ def declare(ledger: Ledger, lane: str, types: Mapping[str, Declaration], max_pen
     if gone:
         commands.append(("HDEL", names.limits, *gone))
     bound = ("HSET", names.load, "max_pending", max_pending) if max_pending else ("HDEL", names.load, "max_pending")
-    added, *_ = ledger.line.batch([*commands, bound])
-    if put and added:
-        for name, declaration in types.items():
-            if declaration.limit != Limit():
-                _spread(ledger, lane, name)
+    ledger.line.batch([*commands, bound])
+    # Each time: whoever declared it first may have died before all runs were seen.
+    for name, declaration in types.items():
+        if declaration.limit != Limit():
+            _spread(ledger, lane, name)
 
 
 def set_limit(ledger: Ledger, lane: str, name: str, partition: str | None, limit: Limit | None) -> LimitChange:

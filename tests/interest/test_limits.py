@@ -335,6 +335,14 @@ def test_runs_from_before_the_type_declared_a_limit_count(lane: Lane) -> None:
     assert running(lane) == 2
 
 
+def test_a_worker_that_dies_as_it_declares_a_limit_leaves_it_to_the_next(lane: Lane) -> None:
+    for _ in range(2):
+        lane.running(timeout=600)
+    lane.redis.hset(lane.keys.limits, "declared t", Limit(max_concurrent=2).as_text())  # so far it came
+    say(lane, Limit(max_concurrent=2))
+    assert lane.deliver(lane.submit(timeout=600).id) == HELD
+
+
 def test_a_work_that_was_released_and_starts_without_a_limit_takes_no_start_of_a_later_one(lane: Lane) -> None:
     say(lane, Limit(rate=Rate(1, 10.0)))
     started, released = (lane.submit(timeout=600) for _ in range(2))
