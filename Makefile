@@ -12,6 +12,9 @@ NEEDS  := pyproject.toml $(LOCK)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 ROOMS  := askfirst config gateway interest schedules tasks waiters workers
 
+# Hundreds of processes are started: without bytecode each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow faults mutants containers check lint types imports bench bench-overload bench-gateway lock clean
 

@@ -32,6 +32,8 @@ end }, { __index = redis })
 class Cost:
     """Of each call, in order."""
 
+    scripts: list[int] = field(default_factory=list)
+    """How many of them went in it."""
     steps: list[int] = field(default_factory=list)
     """Commands, their arguments, and the elements that they reply or remove."""
     bytes: list[int] = field(default_factory=list)
@@ -44,9 +46,10 @@ def counted(ledger: Ledger, redis: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     cost = Cost()
     batch = ledger.line.batch
 
-    def counting(*arguments: Any, **options: Any) -> Any:
+    def counting(calls: Any, *arguments: Any, **options: Any) -> Any:
         redis.delete(_COUNTS)
-        replies = batch(*arguments, **options)
+        replies = batch(calls, *arguments, **options)
+        cost.scripts.append(len(calls))
         found = redis.hgetall(_COUNTS)
         cost.steps.append(int(found.get("steps", 0)))
         cost.bytes.append(int(found.get("bytes", 0)))
