@@ -2,7 +2,7 @@
 # Tests mostly wait: JOBS= of them run at a time, each group with a Redis of its own.
 VENV   ?= .venv
 PYTHON ?= python3
-JOBS   ?= 4
+JOBS   ?= 3
 SEED   ?= 1
 MINUTES ?= 10
 BIN    := $(VENV)/bin

@@ -1,4 +1,4 @@
-"""Celery's consumer, which leaves nothing behind when its broker goes, and comes back as soon as that is there again.
+"""Celery's consumer, which leaves nothing behind when its broker or the worker goes, and comes back with the broker.
 
 Celery waits two seconds longer after each vain attempt, up to half a minute, and ends its worker after a hundred: after
 an outage of ten seconds the fleet would stand idle for as long again.
@@ -38,6 +38,17 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]  # celery is untyped
             channel.do_restore = channel.do_restore and not own
             channel.basic_reject = _do_nothing
         super().on_connection_error_after_connected(exc)
+
+    def cancel_active_requests(self) -> None:
+        """A cold shutdown: all that runs is told to stop at once.
+
+        Celery tells nobody of it before, ends only those runs that pool processes are known to have, stumbles over runs
+        in threads, and waits for the rest.
+        """
+        runtime = runtime_of(self.app)
+        runtime.shut_down(at_once=True)
+        if runtime.killable:
+            super().cancel_active_requests()
 
 
 def _do_nothing(*_: Any, **__: Any) -> None:

@@ -158,10 +158,10 @@ class Runtime:
         """Whether the worker was asked to end."""
         return self.shutdown_at < math.inf
 
-    def shut_down(self) -> None:
+    def shut_down(self, *, at_once: bool = False) -> None:
         """Asked to end: running work gets the drain time, and none if asked again. Called from a signal handler."""
         now = time.monotonic()
-        self.shutdown_at = now if self.shutting_down else now + self.settings.drain
+        self.shutdown_at = now if at_once or self.shutting_down else now + self.settings.drain
 
     @property
     def slots(self) -> int:

@@ -125,6 +125,27 @@ def test_a_second_sigterm_skips_the_drain(
     assert [run.why for run in log.runs()] == [Reason.SHUTDOWN]
     assert lane.state(waiter.id) is State.PENDING
 
+UNAWARE = """
+from celery.worker.request import Request
+
+Request.cancel = lambda *arguments, **options: None
+"""
+
+
+def test_sigquit_skips_the_drain_even_of_a_run_that_celery_has_not_heard_of_yet(
+    client: Client, lane: Lane, start_traced: StartWorker, log: Log, tmp_path: Path
+) -> None:
+    (tmp_path / "unaware.py").write_text(UNAWARE)
+    imports = ("tests.support.running", "unaware")
+    worker = start_traced("w1", changed={"drain": 30.0, "grace": GRACE}, imports=imports)
+    waiter = submit_work(running.trace, log=log.path, timeout=50)
+    log.wait_for("began")
+    worker.process.send_signal(signal.SIGQUIT)
+    ended_within(worker, CLOSING, time.monotonic())
+    assert [run.why for run in log.runs()] == [Reason.SHUTDOWN]
+    assert lane.state(waiter.id) is State.PENDING
+
+
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 @pytest.mark.slow

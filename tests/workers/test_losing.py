@@ -123,14 +123,16 @@ def test_a_worker_that_is_asked_to_end_lets_its_work_end_and_leaves_the_rest_to_
     assert [each.result(timeout=10) for each in waiting] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_that_is_ended_at_once_does_not_fail_its_work(
-    client: Client, lane: Lane, start_worker: StartWorker, proof: Path
+    client: Client, lane: Lane, start_worker: StartWorker, proof: Path, pool: str
 ) -> None:
-    worker = start_worker("w1", concurrency=1)
+    worker = start_worker("w1", pool=pool, concurrency=1)
     waiter = submit_work(works.linger, proof=proof, timeout=40)
     eventually(lambda: lines(proof), what="it runs")
     os.kill(worker.pid, signal.SIGQUIT)
     worker.process.wait(10)
+    assert "Traceback" not in worker.log()
     assert lane.state(waiter.id) in (State.PENDING, State.RUNNING)
 
 

@@ -25,6 +25,8 @@ def flush_in_order(runtime: Runtime, pool: Any, semaphore: Any) -> None:
 
     def flush() -> None:
         processes = pool._pool
+        if processes is None:
+            return  # a cold shutdown ends the pool before the consumer
         processes.maintain_pool()  # what was sent to the dead is the pool's again, and their pipes are gone
         waiting = [job for job in list(processes._cache.values()) if not job._accepted]
         sent = [job for job in waiting if job._write_to is not None and job._write_to._is_alive()]
