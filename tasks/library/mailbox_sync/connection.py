@@ -139,21 +139,30 @@ class Connection(imaplib.IMAP4):
 
     def _receive(self) -> None:
         """Takes what has come, or waits for it; raises what the limit does when nothing is there to be taken."""
-        # What has come already would have to be sent again: it is taken first, whoever still wants it.
+        if self._limit.remaining() <= 0:
+            self._limit.check()
         patience = 0.0
-        while True:
-            if patience or self._limit.remaining() <= 0:
-                self._limit.check()
-            self.sock.settimeout(patience)
+        while not self._arrives(patience):
             try:
-                chunk = self.sock.recv(_CHUNK)
-            except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
-                patience = _SLICE
-                continue
-            if not chunk:
-                raise self.abort("the server hung up")
-            self._received += chunk
-            return
+                self._limit.check()
+            except BaseException:
+                # What came before would have to be sent again: it is taken first, whoever still wants it.
+                if self._limit.remaining() > 0 and self._arrives(0.0):
+                    return
+                raise
+            patience = _SLICE
+
+    def _arrives(self, patience: float) -> bool:
+        """Whether something comes within so many seconds."""
+        self.sock.settimeout(patience)
+        try:
+            chunk = self.sock.recv(_CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
+            return False
+        if not chunk:
+            raise self.abort("the server hung up")
+        self._received += chunk
+        return True
 
     def _at_most(self, seconds: float) -> float:
         return max(min(self._limit.remaining(), seconds), _SLICE)

@@ -1,5 +1,6 @@
 """However a sync is interrupted, the next one goes on: the index ends equal, and nothing is fetched twice."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -45,6 +46,30 @@ def test_cancelled_in_the_middle_of_a_message(account, sync, proxy, index):
     sync(account.url(port=proxy.port))
     assert index.mail() == account.mail()
     assert set(proxy.delivered.values()) == {1}
+
+
+def test_what_came_before_the_cancel_is_taken_however_late_it_is_looked_at() -> None:
+    token = Token()
+
+    class Sleepy(socket.socket):
+        """Finds nothing, and wakes up only after the rest has come and nobody wants it any more."""
+
+        def recv(self, *arguments: int) -> bytes:
+            try:
+                return super().recv(*arguments)
+            except BlockingIOError:
+                if not token.reason:
+                    far.sendall(b"* 1 EXISTS\r\n")
+                    token.trip("enough")
+                raise
+
+    ours, far = socket.socketpair()
+    with far, Sleepy(fileno=ours.detach()) as sock:
+        conversation = object.__new__(connection.Connection)
+        vars(conversation).update(sock=sock, _received=bytearray(), _limit=WorkContext(timeout=60, token=token))
+        assert conversation.readline() == b"* 1 EXISTS\r\n"
+        with pytest.raises(InterestLost):
+            conversation.readline()
 
 
 @pytest.mark.usefixtures("quick_retries")
