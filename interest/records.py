@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from .forking import no_fork_meanwhile
 from .sealing import Seal, TamperedError, unsealed
 from .states import Reason, State, Verdict
 
@@ -182,6 +183,12 @@ class ErrorInfo(BaseModel):
     traceback: Text = ""
 
 
+@no_fork_meanwhile()
+def error_text(type: str, message: str, traceback: str = "") -> str:
+    """An error as it travels, as JSON."""
+    return ErrorInfo(type=type, message=message, traceback=traceback).model_dump_json()
+
+
 class WorkStatus(BaseModel):
     """What the ledger knows about one work."""
 
@@ -210,6 +217,7 @@ STATUS_FIELDS = (
 )  # fmt: skip
 
 
+@no_fork_meanwhile()
 def read_status(id: str, values: list[str | None], interests: int) -> WorkStatus | None:
     """The status from the record's `STATUS_FIELDS`; None if there is no record."""
     record = dict(zip(STATUS_FIELDS, values, strict=True))
@@ -271,8 +279,12 @@ def _outcome(
     if reason == Reason.WORKER_LOST and seal.is_on:
         return Outcome(id, State(state), reason, error=_LOST)
     text = seal.open(error or "", id, state)
-    failure = ErrorInfo.model_validate(json.loads(text)).model_dump() if text else None
-    return Outcome(id, State(state), reason or "", error=failure)
+    return Outcome(id, State(state), reason or "", error=_read_error(text) if text else None)
+
+
+@no_fork_meanwhile()
+def _read_error(text: str) -> dict[str, str]:
+    return ErrorInfo.model_validate(json.loads(text)).model_dump()
 
 
 #: Who is lost can't sign: the text is made here.

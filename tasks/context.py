@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ..config.units import seconds
+from ..interest.forking import no_fork_meanwhile
 from ..interest.records import Progress
 from ..interest.states import Reason
 from .limit import Limit
@@ -121,7 +122,9 @@ class WorkContext:
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Tells how far it is; written a few times a second at most, so call it as often as you like."""
         if self._report is not None:
-            self._report(Progress(done=done, total=total, note=note))
+            with no_fork_meanwhile():
+                progress = Progress(done=done, total=total, note=note)
+            self._report(progress)
 
 
 def current_context() -> WorkContext | None:

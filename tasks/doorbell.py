@@ -15,7 +15,7 @@ from typing import Any, Final
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import OperationalError
 
-from ..interest.opening import no_fork_meanwhile
+from ..interest.forking import no_fork_meanwhile
 from ..interest.url import redacted
 
 _log = logging.getLogger(__name__)

@@ -11,6 +11,8 @@ from typing import Any, Final
 from jsonschema import FormatChecker
 from pydantic import ConfigDict, TypeAdapter
 
+from ..interest.forking import no_fork_meanwhile
+
 #: Those that jsonschema can check by itself.
 _KNOWN: Final = ("date", "email", "ipv4", "ipv6", "regex", "uuid")
 #: Those that pydantic must read in the worker, and how they begin: it takes numbers and other notations for them, too.
@@ -26,7 +28,8 @@ def _check(kind: TypeAdapter[Any], beginning: str) -> Callable[[object], bool]:
     def is_right(value: object) -> bool:
         if not isinstance(value, str):
             return True  # what else it may be is not the format's to say
-        kind.validate_json(json.dumps(value))
+        with no_fork_meanwhile():
+            kind.validate_json(json.dumps(value))
         return re.match(beginning, value) is not None
 
     return is_right

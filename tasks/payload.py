@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..config.units import size_in_bytes
 from ..interest.errors import InvalidPayload, InvalidWork
-from ..interest.opening import no_fork_meanwhile
+from ..interest.forking import no_fork_meanwhile
 from .context import WorkContext
 from .resource import Declaration
 
@@ -47,7 +47,7 @@ class Carrier:
     def encode(self, values: Mapping[str, Any]) -> str:
         """The values as JSON. Raises `InvalidPayload`, naming each field that is wrong."""
         try:
-            with no_fork_meanwhile():  # with each first use pydantic's serializers take locks of their own
+            with no_fork_meanwhile():
                 model = self._model.model_validate(dict(values))
                 text = self._dump(model)
                 if "null" in text and not self._reads(text):

@@ -19,8 +19,8 @@ from typing import Any
 
 from ..config import Settings, load_settings
 from ..interest.errors import DuplicateWork, InvalidPayload, LedgerUnavailable, UnknownWork, WorkCancelled, WorkRejected
+from ..interest.forking import no_fork_meanwhile
 from ..interest.ledger import Ledger
-from ..interest.opening import no_fork_meanwhile
 from ..interest.records import Submission, Submitted, is_attached, new_id, new_interest
 from ..interest.states import Reason
 from ..tasks import WorkContext, current_context
@@ -378,8 +378,8 @@ def default_client() -> Client:
     if _process.client is None or _process.pid != os.getpid():
         with _making:
             if _process.client is None or _process.pid != os.getpid():
-                _process.settings = _process.settings or load_settings()
-                with no_fork_meanwhile():  # another broker than the ledger's Redis takes imports
+                with no_fork_meanwhile():  # settings are a model, and another broker than the ledger's takes imports
+                    _process.settings = _process.settings or load_settings()
                     _process.client, _process.pid = Client(_process.settings), os.getpid()
     return _process.client
 

@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from ..interest.errors import LedgerUnavailable
+from ..interest.forking import no_fork_meanwhile
 from ..interest.ledger import Ledger
 from ..interest.records import Progress
 
@@ -46,9 +47,11 @@ class Reporter:
             self._timer = None
             self._written_at = time.monotonic()
         if latest is not None:
+            with no_fork_meanwhile():
+                text = latest.model_dump_json()
             # Progress is no promise: an outage must not fail the work.
             with contextlib.suppress(LedgerUnavailable):
-                self._ledger.progress(self._id, self._fence, latest.model_dump_json())
+                self._ledger.progress(self._id, self._fence, text)
 
     def close(self) -> None:
         """Ends the timer."""

@@ -21,7 +21,7 @@ from celery.worker.state import task_ready
 
 from ..interest.errors import LedgerUnavailable
 from ..interest.ledger import Ending
-from ..interest.records import Answer, ErrorInfo, Submission, Swept, lane_of
+from ..interest.records import Answer, Submission, Swept, error_text, lane_of
 from ..interest.states import State, Verdict
 from ..tasks.message import letter
 from .dropped import Dropped
@@ -182,9 +182,6 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
 
     def _fail_for_time_limit(self, claim: Claim, error: TimeLimitExceeded) -> None:
         ours = self._request_dict["askfirst"]
-        failure = ErrorInfo(
-            type="TimeLimitExceeded", message=f"Celery's time limit of {error.args[0]:g} s was exceeded"
-        )
         ending = Ending(
             id=claim.id,
             fence=claim.fence,
@@ -192,7 +189,7 @@ class AskingRequest(Request):  # type: ignore[misc]  # celery is untyped
             name=self._type,
             interest=str(ours.get("interest", "")),
             retention=float(ours.get("retention", 0.0)),
-            failure=failure.model_dump_json(),
+            failure=error_text("TimeLimitExceeded", f"Celery's time limit of {error.args[0]:g} s was exceeded"),
         )
         try:
             self._runtime.ledger.finish(ending)

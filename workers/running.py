@@ -19,7 +19,7 @@ from celery.exceptions import CeleryError
 
 from ..interest.errors import InvalidPayload, LedgerUnavailable, WorkTimeout
 from ..interest.ledger import Ending
-from ..interest.records import ErrorInfo, Outcome, Retried, attempt_of
+from ..interest.records import Outcome, Retried, attempt_of, error_text
 from ..interest.states import Reason, State
 from ..tasks import InterestLost, WorkContext, WorkType
 from ..tasks.context import set_current_context
@@ -244,5 +244,4 @@ def describe_error(error: BaseException) -> str:
     except Exception as second:
         message = f"<its text cannot be had: {second!r:.200}>"
     text = "".join(traceback.format_exception(error))
-    info = ErrorInfo(type=name, message=message[:_LONGEST_MESSAGE], traceback=text[-_LONGEST_TRACEBACK:])
-    return info.model_dump_json()
+    return error_text(name, message[:_LONGEST_MESSAGE], text[-_LONGEST_TRACEBACK:])

@@ -322,12 +322,12 @@ def test_a_child_can_ask_wherever_a_thread_of_the_caller_is(forking: Callable[[s
     process = forking(
         """
         import contextlib, faulthandler, linecache, select, signal, threading
-        from askfirst.interest import opening
-        opening._PATIENCE = 0.0  # who stands still would be waited for in vain
+        from askfirst.interest import forking
+        forking._PATIENCE = 0.0  # who stands still would be waited for in vain
         arrived, go_on = os.pipe(), os.pipe()
         at = {}
         passed = set()
-        guard = opening.no_fork_meanwhile.__wrapped__.__code__
+        guard = forking.no_fork_meanwhile.__wrapped__.__code__
 
         def is_counted(frame):
             "It is at the very lock that a fork takes first."
@@ -421,8 +421,8 @@ def test_a_fork_waits_for_no_look_up_that_takes_long(forking: Callable[[str], Ca
         SLOW_LOOK_UPS
         + textwrap.dedent(
             """
-            from askfirst.interest import opening
-            opening._PATIENCE = 0.5
+            from askfirst.interest import forking
+            forking._PATIENCE = 0.5
             in_child(lambda: say("looked up", len(ended), "of", len(begun)))
             may_end.set()
             """
@@ -460,29 +460,75 @@ def test_no_process_forks_while_a_thread_imports_what_another_broker_takes(calle
     assert process.rest() == ["True"]
 
 
-#: The first payloads of a process, encoded by a thread while others are forked.
-FIRST_PAYLOADS = """
-import os, signal, sys, threading
+#: Again and again a process in which threads use a model for the first time while children are forked.
+FIRST_USES = """
+import os, random, signal, sys, threading, time
+from askfirst.interest import records
+from askfirst.tasks.context import WorkContext
 from askfirst.tasks.payload import Carrier
+from askfirst.waiters.client import default_client
+
 carrier = Carrier("a work", {"a": int})
+pending = ["add", None, "PENDING", None, "1", None, None, "2", "0", None, "1", '{"done": 1}', None, None]
+use = {
+    "payload": lambda: carrier.encode({"a": 1}),
+    "error": lambda: records.error_text("ValueError", "no"),
+    "status": lambda: records.read_status("default:1", pending, 1),
+    "progress": lambda: WorkContext(timeout=1, report=id).progress(1),
+    "settings": default_client,
+}[sys.argv[1]]
+
+def try_once():
+    for _ in range(3):
+        threading.Thread(target=lambda: [use() for _ in range(5)]).start()
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(5)
+            use()
+            os._exit(0)
+        if os.waitpid(pid, 0)[1] != 0:
+            os._exit(1)
+        time.sleep(random.random() * 2e-4)
+    os._exit(0)
+
 sys.setswitchinterval(1e-6)
-threads = [threading.Thread(target=lambda: [carrier.encode({"a": 1}) for _ in range(40)]) for _ in range(3)]
-for thread in threads:
-    thread.start()
-for _ in range(4):
+for _ in range(int(sys.argv[2])):
     pid = os.fork()
     if pid == 0:
-        signal.alarm(5)
-        carrier.encode({"a": 1})
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
+        try_once()
+    assert os.waitpid(pid, 0)[1] == 0, "a child hung"
 """
 
 
-@pytest.mark.slow  # a child hung in one of some forty processes
-def test_no_child_waits_for_the_serializers_first_use_by_another_thread() -> None:
-    for _ in range(200):
-        subprocess.run([sys.executable, "-c", FIRST_PAYLOADS], check=True, timeout=30)
+@pytest.mark.slow  # a child hung in one of some twenty to two hundred processes
+@pytest.mark.parametrize("use", ["payload", "error", "status", "progress", "settings"])
+def test_no_child_waits_for_the_first_use_of_a_model_by_another_thread(use: str) -> None:
+    subprocess.run([sys.executable, "-c", FIRST_USES, use, "2000"], check=True, timeout=300)
+
+
+def test_a_caller_uses_no_model_while_its_process_may_fork(caller: Start, lane: Lane) -> None:
+    process = caller(
+        """
+        from askfirst.tasks.formats import FORMATS
+        from tests.support.forking import uses_of_pydantic
+        with uses_of_pydantic() as uses:
+            FORMATS.check("2026-11-23T06:00:00Z", "date-time")
+            waiter = submit_work(works.add, a=1, timeout=20)
+            say(waiter.id)
+            waiter.result()
+            waiter.status()
+            waiter = submit_work(works.add, a=1, timeout=20)
+            say(waiter.id)
+            waiter.exception()
+            waiter.status()
+            attach(waiter.id).exception()
+        say(len(uses.guarded) > 5, *uses.open)
+        """
+    )
+    lane.answer(process.line())
+    lane.answer(process.line(), state=State.FAILED)
+    assert process.rest() == ["True"]
 
 
 def test_asking_imports_nothing(caller: Start, redis_server: RedisServer, ledger: Ledger) -> None:
