@@ -19,7 +19,8 @@ from askfirst import *
 from tests.support import works
 
 def say(*words):
-    print(*words, flush=True)
+    # in one write, so that what threads and children say doesn't mix
+    os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\\n").encode())
 """
 
 
