@@ -23,9 +23,9 @@ def no_fork_meanwhile() -> Iterator[None]:
     each use of a pydantic model: the first ones take locks of its compiled core. Not to be nested.
     """
     me = threading.get_ident()
-    with _gate:
-        _busy.add(me)
-    try:
+    try:  # from here on: whoever hard-cancels this thread must not leave it among the busy
+        with _gate:
+            _busy.add(me)
         yield
     finally:
         with _left:

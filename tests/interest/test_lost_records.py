@@ -169,10 +169,10 @@ def test_everything_that_ended_work_leaves_has_an_end(lane: Lane, state: State) 
 
 def test_what_an_operator_cleans_up_at_once_does_not_come_in_again(lane: Lane) -> None:
     """Whoever submitted it, and lost the reply, tries again for a while."""
-    submission = lane.submit(timeout=5)
+    submission = lane.submit(timeout=0.05)
     lane.ask(submission.id)
     lane.finish(submission)
-    lane.let_pass(6)
+    lane.let_pass(0.1)
     assert lane.ledger.forget("default", [submission.id], 0) == 1
     lane.rung()
     lane.ledger.submit(submission)

@@ -125,6 +125,7 @@ def test_a_second_sigterm_skips_the_drain(
     assert [run.why for run in log.runs()] == [Reason.SHUTDOWN]
     assert lane.state(waiter.id) is State.PENDING
 
+
 UNAWARE = """
 from celery.worker.request import Request
 
@@ -144,7 +145,6 @@ def test_sigquit_skips_the_drain_even_of_a_run_that_celery_has_not_heard_of_yet(
     ended_within(worker, CLOSING, time.monotonic())
     assert [run.why for run in log.runs()] == [Reason.SHUTDOWN]
     assert lane.state(waiter.id) is State.PENDING
-
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])

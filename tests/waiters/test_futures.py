@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -125,12 +124,13 @@ def test_awaiting_a_waiter_that_is_done_brings_its_value(client: Client, lane: L
 
 def test_awaiting_ends_at_the_deadline(client: Client) -> None:
     async def main() -> float:
-        waiter = await asubmit_work(works.add, a=1, timeout=0.1)
+        waiter = await asubmit_work(works.add, a=1, timeout=0.3)
+        started_at = time.monotonic()
         with pytest.raises(WorkTimeout):
             await waiter
-        return time.monotonic() - waiter.deadline_at
+        return time.monotonic() - started_at
 
-    assert statistics.median(asyncio.run(main()) for _ in range(5)) < 0.05  # the machine itself may stall once
+    assert asyncio.run(main()) < 0.35
 
 
 def test_a_callback_that_blocks_holds_up_no_await(client: Client, lane: Lane) -> None:

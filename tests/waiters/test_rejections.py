@@ -1,7 +1,6 @@
 """What a caller sees when its work is refused at the door."""
 
 import asyncio
-import statistics
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -108,13 +107,10 @@ def test_the_time_that_one_waits_for_room_comes_off_the_delay_too(
 
 
 def test_who_waits_for_room_in_vain_is_rejected_by_the_deadline(full: Lane) -> None:
-    took = []
-    for _ in range(3):
-        begun_at = time.monotonic()
-        with pytest.raises(WorkRejected, match="full"):
-            submit_work(works.add, a=1, timeout=0.5, wait_for_room=True)
-        took.append(time.monotonic() - begun_at)
-    assert statistics.median(took) <= 0.55  # the machine itself may stall once
+    begun_at = time.monotonic()
+    with pytest.raises(WorkRejected, match="full"):
+        submit_work(works.add, a=1, timeout=1, wait_for_room=True)
+    assert time.monotonic() - begun_at <= 1.05
 
 
 def test_who_is_cancelled_while_waiting_for_room_stops_at_once(full: Lane) -> None:

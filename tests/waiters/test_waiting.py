@@ -3,7 +3,6 @@
 import copy
 import pickle
 import re
-import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -146,17 +145,14 @@ def test_a_work_dropped_for_want_of_time_is_a_timeout(client: Client, lane: Lane
 
 
 def test_a_waiter_fails_by_itself_at_its_deadline(client: Client) -> None:
-    late = []
-    for _ in range(5):
-        waiter = submit_work(works.add, a=1, timeout=0.1)
-        error = waiter.exception()
-        late.append(time.monotonic() - waiter.deadline_at)
-        assert isinstance(error, WorkTimeout)
-        assert isinstance(error, TimeoutError)
-        assert waiter.done()
-        assert waiter.remaining() == 0
-    assert min(late) >= 0
-    assert statistics.median(late) < 0.05  # the machine itself may stall once
+    waiter = submit_work(works.add, a=1, timeout=0.3)
+    submitted_at = time.monotonic()
+    error = waiter.exception()
+    assert isinstance(error, WorkTimeout)
+    assert isinstance(error, TimeoutError)
+    assert 0.25 < time.monotonic() - submitted_at < 0.35
+    assert waiter.done()
+    assert waiter.remaining() == 0
 
 
 def test_an_answer_after_the_deadline_changes_nothing(client: Client, lane: Lane) -> None:
